@@ -1,0 +1,196 @@
+//! What a guest says: log lines, standard output, standard error.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use playwarden_event::Timestamp;
+use serde::Serialize;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+/// So much of a guest's standard error is kept for its fault.
+const STDERR_KEPT: usize = 8 << 10;
+
+/// So much may be written to a stream at a time.
+const WRITE_PERMIT: usize = 64 << 10;
+
+/// The words of one guest, shared by the log interface and its two streams.
+#[derive(Clone, Debug)]
+pub(crate) struct Notes(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    file: Option<File>,
+    limit: u64,
+    used: u64,
+    over: bool,
+    stdout: Vec<u8>,
+    stderr: VecDeque<u8>,
+}
+
+#[derive(Serialize)]
+struct LogLine<'a> {
+    time: Timestamp,
+    level: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    fields: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Notes {
+    /// Keeps lines in `log.jsonl` of `folder`; without a folder they are counted and dropped.
+    pub(crate) fn open(folder: Option<&Path>, limit: u64) -> io::Result<Self> {
+        let open = |folder: &Path| OpenOptions::new().create(true).append(true).open(folder.join("log.jsonl"));
+        let file = folder.map(open).transpose()?;
+        let (stdout, stderr) = (Vec::new(), VecDeque::new());
+        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used: 0, over: false, stdout, stderr }))))
+    }
+
+    /// Keeps a line. An error is the guest's end: it has logged more than its limit.
+    pub(crate) fn line(&self, level: &str, message: &str, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+        self.inner().line(level, message, fields)
+    }
+
+    /// Whether the guest reached its limit.
+    pub(crate) fn over_limit(&self) -> bool {
+        self.inner().over
+    }
+
+    /// Takes the end of the guest's standard error.
+    pub(crate) fn take_stderr(&self) -> String {
+        let bytes: Vec<u8> = self.inner().stderr.drain(..).collect();
+        String::from_utf8_lossy(&bytes).trim_end().to_owned()
+    }
+
+    pub(crate) fn stdout(&self) -> Stream {
+        Stream { notes: self.clone(), keep: Keep::Lines }
+    }
+
+    pub(crate) fn stderr(&self) -> Stream {
+        Stream { notes: self.clone(), keep: Keep::End }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn line(&mut self, level: &str, message: &str, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+        let fields = fields.into_iter().map(|(key, value)| (key, value.into())).collect();
+        let mut line = serde_json::to_vec(&LogLine { time: Timestamp::now(), level, message, fields })?;
+        line.push(b'\n');
+        self.used += line.len() as u64;
+        if self.used > self.limit {
+            self.over = true;
+            wasmtime::bail!("the plugin logged more than {} bytes", self.limit);
+        }
+        if let Some(file) = &mut self.file {
+            file.write_all(&line)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, bytes: &[u8]) -> wasmtime::Result<()> {
+        self.stdout.extend_from_slice(bytes);
+        while let Some(end) = self.stdout.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.stdout.drain(..=end).collect();
+            self.line("info", String::from_utf8_lossy(&line).trim_end(), Vec::new())?;
+        }
+        if self.used + self.stdout.len() as u64 > self.limit {
+            self.over = true;
+            wasmtime::bail!("the plugin printed more than {} bytes", self.limit);
+        }
+        Ok(())
+    }
+
+    fn complain(&mut self, bytes: &[u8]) {
+        self.stderr.extend(bytes);
+        let excess = self.stderr.len().saturating_sub(STDERR_KEPT);
+        self.stderr.drain(..excess);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Keep {
+    /// Each line, within the log's limit.
+    Lines,
+    /// Only the end.
+    End,
+}
+
+/// A standard stream of the guest.
+#[derive(Clone)]
+pub(crate) struct Stream {
+    notes: Notes,
+    keep: Keep,
+}
+
+impl Stream {
+    fn take(&self, bytes: &[u8]) -> wasmtime::Result<()> {
+        let mut inner = self.notes.inner();
+        match self.keep {
+            Keep::Lines => inner.print(bytes),
+            Keep::End => {
+                inner.complain(bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl IsTerminal for Stream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Stream {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Stream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Stream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes).map_err(StreamError::Trap)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_PERMIT)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.take(bytes).map(|()| bytes.len()).map_err(io::Error::other))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

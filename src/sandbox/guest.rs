@@ -1,0 +1,246 @@
+//! What the host offers to a guest: the other side of `wit/host.wit`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use playwarden_event::Json;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::bindings::playwarden::plugin::{config, journal, log, output, state, types};
+use crate::capture::Notes;
+use crate::convert;
+use crate::limits::{Deadline, Limits, MemoryLimiter};
+use crate::view::{RunView, Subscription};
+
+/// Bytes that a plugin may keep in its `state`, keys included.
+const STATE_LIMIT: usize = 1 << 20;
+
+/// Events that one `journal.read` hands out at most.
+const READ_LIMIT: u32 = 1024;
+
+/// Everything an instance can reach: the data of its store.
+pub(crate) struct Guest {
+    pub(crate) table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) memory: MemoryLimiter,
+    pub(crate) deadline: Deadline,
+    pub(crate) notes: Notes,
+    pub(crate) config: Json,
+    pub(crate) run: Option<RunAccess>,
+    pub(crate) outputs: Outputs,
+    pub(crate) state: BTreeMap<String, Vec<u8>>,
+}
+
+/// The run as this guest may see it.
+pub(crate) struct RunAccess {
+    pub(crate) id: String,
+    pub(crate) view: Arc<dyn RunView>,
+    pub(crate) subscription: Subscription,
+    /// The highest counter that was handed over.
+    pub(crate) handed: u64,
+}
+
+impl Guest {
+    pub(crate) fn new(config: Json, limits: &Limits, notes: Notes, outputs: Option<PathBuf>) -> Self {
+        // Everything that a builder does not name is closed, empty or refused.
+        let wasi = WasiCtx::builder().stdout(notes.stdout()).stderr(notes.stderr()).build();
+        Self {
+            table: ResourceTable::new(),
+            wasi,
+            memory: MemoryLimiter::new(limits.memory),
+            deadline: Deadline::default(),
+            notes,
+            config,
+            run: None,
+            outputs: Outputs { folder: outputs, files: HashMap::new(), used: 0, limit: limits.output },
+            state: BTreeMap::new(),
+        }
+    }
+
+    fn run(&self, source: &types::Source) -> Option<&RunAccess> {
+        self.run.as_ref().filter(|run| run.id == source.run)
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl types::Host for Guest {}
+
+impl log::Host for Guest {
+    fn log(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+        let level = match level {
+            log::Level::Trace => "trace",
+            log::Level::Debug => "debug",
+            log::Level::Info => "info",
+            log::Level::Warn => "warn",
+            log::Level::Error => "error",
+        };
+        self.notes.line(level, &message, fields)
+    }
+
+    fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
+        Ok(!matches!(level, log::Level::Trace))
+    }
+}
+
+impl config::Host for Guest {
+    fn get(&mut self, pointer: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.config.pointer(&pointer).map(|value| value.text().to_owned()))
+    }
+
+    fn secret(&mut self, _name: String) -> wasmtime::Result<Option<String>> {
+        // No runner.toml can grant one in this version.
+        Ok(None)
+    }
+}
+
+impl journal::Host for Guest {
+    fn data(&mut self, source: types::Source, counter: u64, pointer: String) -> wasmtime::Result<Option<String>> {
+        let found = || {
+            let run = self.run(&source).filter(|run| counter <= run.handed)?;
+            let event = run.view.event(counter)?;
+            event.data().pointer(&pointer).map(|value| value.text().to_owned())
+        };
+        Ok(found())
+    }
+
+    fn read(&mut self, source: types::Source, first: u64, max: u32) -> wasmtime::Result<Vec<types::Event>> {
+        let Some(run) = self.run(&source) else { return Ok(Vec::new()) };
+        let max = max.min(READ_LIMIT) as usize;
+        let events = (first.max(1)..=run.handed)
+            .map_while(|counter| run.view.event(counter))
+            .filter(|event| run.subscription.wants(event.name()))
+            .take(max)
+            .map(|event| convert::event_to_guest(&event, &run.subscription.payload));
+        Ok(events.collect())
+    }
+
+    fn facts(&mut self, source: types::Source, host: String, pointer: String) -> wasmtime::Result<Option<String>> {
+        let facts = self.run(&source).and_then(|run| run.view.facts(&host));
+        Ok(facts.and_then(|facts| facts.pointer(&pointer)).map(|value| value.text().to_owned()))
+    }
+
+    fn tally_of_run(&mut self, source: types::Source) -> wasmtime::Result<types::Tally> {
+        Ok(convert::tally(self.run(&source).map(|run| run.view.totals().run).unwrap_or_default()))
+    }
+
+    fn tally_of_play(&mut self, source: types::Source) -> wasmtime::Result<types::Tally> {
+        Ok(convert::tally(self.run(&source).map(|run| run.view.totals().play).unwrap_or_default()))
+    }
+
+    fn tally_of_batch(&mut self, source: types::Source) -> wasmtime::Result<types::Tally> {
+        Ok(convert::tally(self.run(&source).map(|run| run.view.batch()).unwrap_or_default()))
+    }
+
+    fn tally_of_group(&mut self, _source: types::Source, _group: String) -> wasmtime::Result<Option<types::Tally>> {
+        // Events do not say yet which groups a host is in: every name is unknown.
+        Ok(None)
+    }
+
+    fn tally_of_host(&mut self, source: types::Source, host: String) -> wasmtime::Result<Option<types::Tally>> {
+        Ok(self.run(&source).and_then(|run| run.view.host(&host)).map(convert::tally))
+    }
+
+    fn tally_of_workflow(&mut self) -> wasmtime::Result<types::Tally> {
+        Ok(convert::tally(self.run.as_ref().map(|run| run.view.totals().run).unwrap_or_default()))
+    }
+}
+
+impl state::Host for Guest {
+    fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.state.get(&key).cloned())
+    }
+
+    fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
+        let others: usize = self.state.iter().filter(|(k, _)| **k != key).map(|(k, v)| k.len() + v.len()).sum();
+        if others + key.len() + value.len() > STATE_LIMIT {
+            return Ok(Err(format!("the state of a plugin is limited to {STATE_LIMIT} bytes")));
+        }
+        self.state.insert(key, value);
+        Ok(Ok(()))
+    }
+
+    fn delete(&mut self, key: String) -> wasmtime::Result<()> {
+        self.state.remove(&key);
+        Ok(())
+    }
+}
+
+impl output::Host for Guest {
+    fn append(&mut self, name: String, data: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
+        Ok(self.outputs.append(&name, &data))
+    }
+
+    fn append_line(&mut self, name: String, mut line: String) -> wasmtime::Result<Result<(), String>> {
+        line.push('\n');
+        Ok(self.outputs.append(&name, line.as_bytes()))
+    }
+
+    fn publish(&mut self, name: String, value: String) -> wasmtime::Result<Result<(), String>> {
+        Ok(self.outputs.publish(&name, value))
+    }
+}
+
+/// The plugin's folder in the run, and how much of it is used.
+pub(crate) struct Outputs {
+    folder: Option<PathBuf>,
+    files: HashMap<String, File>,
+    used: u64,
+    limit: u64,
+}
+
+/// Open files of one plugin; more names than this is a mistake or an attack.
+const FILE_LIMIT: usize = 64;
+
+/// Where named outputs of the job are collected: one line of JSON each, the last one wins.
+const PUBLISHED: &str = "outputs.jsonl";
+
+impl Outputs {
+    fn append(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
+        let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(letters) {
+            return Err(format!("`{name}` is no name for an output: letters, digits and `._-`, at most 100"));
+        }
+        if matches!(name, "log.jsonl" | PUBLISHED) {
+            return Err(format!("`{name}` is written by the host"));
+        }
+        self.write(name, data)
+    }
+
+    fn publish(&mut self, name: &str, value: String) -> Result<(), String> {
+        let value = Json::parse(value).map_err(|err| format!("the value of `{name}` is not JSON: {err}"))?;
+        let line = Json::of(&BTreeMap::from([(name, value)]));
+        self.write(PUBLISHED, format!("{}\n", line.text()).as_bytes())
+    }
+
+    fn write(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
+        let Some(folder) = &self.folder else {
+            return Err("there is no run to write outputs for".to_owned());
+        };
+        let used = self.used + data.len() as u64;
+        if used > self.limit {
+            return Err(format!("the outputs of this plugin are limited to {} bytes", self.limit));
+        }
+        let failed = |err: std::io::Error| format!("`{name}` cannot be written: {err}");
+        if !self.files.contains_key(name) {
+            if self.files.len() >= FILE_LIMIT {
+                return Err(format!("a plugin may write at most {FILE_LIMIT} outputs"));
+            }
+            let file = OpenOptions::new().create(true).append(true).open(folder.join(name)).map_err(failed)?;
+            self.files.insert(name.to_owned(), file);
+        }
+        if let Some(file) = self.files.get_mut(name) {
+            file.write_all(data).map_err(failed)?;
+        }
+        self.used = used;
+        Ok(())
+    }
+}
