@@ -1,0 +1,25 @@
+//! The run so far, from its journal. Only events up to those already handed to this plugin can be read.
+
+pub use crate::bindings::playwarden::plugin::journal::{
+    data, facts, read, tally_of_batch, tally_of_group, tally_of_host, tally_of_play, tally_of_run, tally_of_workflow,
+};
+
+use crate::{Event, Source};
+
+/// How many events are asked for at a time; the contract allows no more.
+const PAGE: u32 = 1024;
+
+/// Reads all events before a counter, in order: what a plugin that was restarted has lost.
+pub fn before(source: &Source, counter: u64) -> impl Iterator<Item = Event> {
+    let mut next = 1;
+    std::iter::from_fn(move || {
+        if next >= counter {
+            return None;
+        }
+        let mut page = read(source, next, PAGE);
+        next = page.last().map_or(counter, |event| event.counter + 1);
+        page.retain(|event| event.counter < counter);
+        Some(page)
+    })
+    .flatten()
+}
