@@ -1,0 +1,197 @@
+//! The text of `runner.toml`, checked.
+//!
+//! [`Config::parse`] runs in two steps: `raw` reads the document's shape,
+//! `check` applies the rules about the file as a whole. Both note everything
+//! that is wrong and go on, so one look at the findings is enough.
+//!
+//! **Invariant:** nothing here looks at the environment, the clock or any other
+//! file. Paths stand as written; [`crate::plan`] finds out what they mean.
+
+mod check;
+mod finding;
+mod job;
+mod locate;
+mod near;
+mod plugin;
+mod raw;
+mod raw_plugin;
+mod secret;
+mod table;
+pub(crate) mod units;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use self::finding::{Finding, Findings, Severity};
+pub use self::job::{Ansible, AnsibleUse, Job, JobWork, OnHostLoss, Stop, Survivors};
+pub use self::near::{did_you_mean, near};
+pub use self::plugin::{FaultAction, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin};
+pub(crate) use self::secret::literals as secret_literals;
+pub use self::units::{parse_duration, parse_size, show_duration};
+
+/// The name of the file that says what to run.
+pub const FILE_NAME: &str = "runner.toml";
+
+/// A checked `runner.toml`: defaults merged, every reference resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    path: PathBuf,
+    /// For pointing into only: literal secrets are overwritten.
+    text: Arc<str>,
+    places: locate::Places,
+    /// Where each job names each of its policies; the list may be inherited.
+    policy_words: BTreeMap<(String, String), Range<usize>>,
+    /// How Ansible is started.
+    pub ansible: Ansible,
+    /// In the order of the file.
+    pub jobs: Vec<Job>,
+    /// In the order of the file, without any job's overrides.
+    pub plugins: Vec<Plugin>,
+}
+
+impl Config {
+    /// Reads and checks a file. What comes beside a config are only warnings.
+    ///
+    /// # Errors
+    ///
+    /// Returns all findings if one of them is an error, among them that the
+    /// file is missing, unreadable or not UTF-8.
+    pub fn load(path: &Path) -> Result<(Self, Findings), Findings> {
+        let bytes = fs::read(path).map_err(|err| unreadable(path, &err))?;
+        let text = String::from_utf8(bytes).map_err(|err| {
+            let valid = err.utf8_error().valid_up_to();
+            let line = err.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let message = format!("`{}` is not UTF-8 text", path.display());
+            let finding = Finding::error("not-utf-8", path, message);
+            Findings::new(vec![finding.help(format!("the first bad byte is in line {line}"))])
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a text. The path is only named in findings and asked for by plan.
+    ///
+    /// # Errors
+    ///
+    /// Returns all findings if one of them is an error.
+    pub fn parse(path: &Path, text: &str) -> Result<(Self, Findings), Findings> {
+        let text: Arc<str> = text.into();
+        let mut notes = table::Notes { path, list: Vec::new() };
+        let config = check::check(&mut notes, &text);
+        let masked = check::mask(&text, &notes.list).into();
+        let mut findings = Findings::new(notes.list);
+        findings.add_source(path, Arc::clone(&masked));
+        findings.settle();
+        let config = config.map(|config| Self { text: masked, ..config });
+        match config {
+            Some(config) if !findings.has_errors() => Ok((config, findings)),
+            _ => Err(findings),
+        }
+    }
+
+    /// Returns the path of the file, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts later findings together with the text that they point into.
+    pub fn findings(&self, list: Vec<Finding>) -> Findings {
+        let mut findings = Findings::new(list);
+        findings.add_source(&self.path, Arc::clone(&self.text));
+        findings
+    }
+
+    /// Returns the job of this name.
+    pub fn job(&self, name: &str) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.name == name)
+    }
+
+    /// Returns the plugin of this name, without any job's overrides.
+    pub fn plugin(&self, name: &str) -> Option<&Plugin> {
+        self.plugins.iter().find(|plugin| plugin.name == name)
+    }
+
+    /// Returns where a job is named.
+    pub fn span_of_job(&self, job: &str) -> Option<Range<usize>> {
+        self.places.nearest(&["jobs", job])
+    }
+
+    /// Returns the value of a job's key, else where `[defaults]` sets it, else
+    /// the job.
+    pub fn span_of_job_key(&self, job: &str, key: &str) -> Option<Range<usize>> {
+        self.places
+            .exact(&["jobs", job, key])
+            .or_else(|| self.places.exact(&["defaults", key]))
+            .or_else(|| self.span_of_job(job))
+    }
+
+    /// Returns one value of a list that a job or `[defaults]` sets, else what
+    /// [`span_of_job_key`](Self::span_of_job_key) returns.
+    pub fn span_of_job_item(&self, job: &str, key: &str, index: usize) -> Option<Range<usize>> {
+        let (own, index) = (self.places.exact(&["jobs", job, key]).is_some(), index.to_string());
+        let path: &[&str] = if own { &["jobs", job, key, &index] } else { &["defaults", key, &index] };
+        self.places.exact(path).or_else(|| self.span_of_job_key(job, key))
+    }
+
+    /// Returns where the file says which Ansible to use, if it does.
+    pub fn span_of_ansible_use(&self) -> Option<Range<usize>> {
+        self.places.nearest(&["ansible", "use", "venv"])
+    }
+
+    /// Returns where a plugin is named.
+    pub fn span_of_plugin(&self, plugin: &str) -> Option<Range<usize>> {
+        self.places.nearest(&["plugins", plugin])
+    }
+
+    /// Returns the value of a plugin's key, else the plugin.
+    pub fn span_of_plugin_key(&self, plugin: &str, key: &str) -> Option<Range<usize>> {
+        self.places.nearest(&["plugins", plugin, key])
+    }
+
+    /// Returns the word by which a job chooses a plugin, else the job.
+    pub fn span_of_job_plugin(&self, job: &str, plugin: &str) -> Option<Range<usize>> {
+        let word = self.policy_words.get(&(job.to_owned(), plugin.to_owned()));
+        word.cloned().or_else(|| self.span_of_job(job))
+    }
+
+    /// Returns what a JSON pointer into a plugin's configuration stands for:
+    /// in the job's override if that sets the key, else in the plugin's own,
+    /// else the closest thing around it.
+    pub fn span_of_plugin_config(&self, job: Option<&str>, plugin: &str, json_pointer: &str) -> Option<Range<usize>> {
+        let names = locate::pointer_names(json_pointer).unwrap_or_default();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if let Some(job) = job {
+            let base = ["jobs", job, "plugins", plugin, "config"];
+            // Overrides are merged at the top level, so its first name decides.
+            let decisive: Vec<_> = base.iter().chain(names.first()).copied().collect();
+            if self.places.exact(&decisive).is_some() {
+                let path: Vec<_> = base.iter().chain(&names).copied().collect();
+                return self.places.nearest(&path);
+            }
+        }
+        let base = ["plugins", plugin, "config"];
+        let path: Vec<_> = base.iter().chain(&names).copied().collect();
+        self.places.nearest(&path)
+    }
+}
+
+/// Looks for [`FILE_NAME`] in a folder and all above it, as cargo does.
+pub fn find_upward(start: &Path) -> Option<PathBuf> {
+    start.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file())
+}
+
+fn unreadable(path: &Path, err: &io::Error) -> Findings {
+    let shown = path.display();
+    let (code, message) = match err.kind() {
+        io::ErrorKind::NotFound => ("missing-file", format!("`{shown}` does not exist")),
+        io::ErrorKind::IsADirectory => ("unreadable-file", format!("`{shown}` is a folder")),
+        _ => ("unreadable-file", format!("`{shown}` cannot be read: {err}")),
+    };
+    Findings::new(vec![Finding::error(code, path, message)])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! What is run and how: jobs and the Ansible that runs them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::plugin::Plugin;
+use super::units;
+
+/// The table `[ansible]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ansible {
+    /// Which Ansible.
+    pub used: AnsibleUse,
+    /// What becomes of a run whose host died.
+    pub on_host_loss: OnHostLoss,
+}
+
+/// Which installation of Ansible is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AnsibleUse {
+    /// The first one on the PATH.
+    #[default]
+    Path,
+    /// That of a virtual environment, by its folder as written.
+    Venv(String),
+}
+
+/// What becomes of a run whose host died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnHostLoss {
+    /// Ansible stops within seconds.
+    #[default]
+    Cancel,
+}
+
+impl OnHostLoss {
+    pub(super) const WORDS: [(&'static str, Self); 1] = [("cancel", Self::Cancel)];
+}
+
+/// One `[jobs.NAME]` over `[defaults]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its name, fit for a folder.
+    pub name: String,
+    /// What Ansible is asked to do.
+    pub work: JobWork,
+    /// Paths or host lists as written; empty leaves the choice to Ansible.
+    pub inventory: Vec<String>,
+    /// `--limit`.
+    pub limit: Option<String>,
+    /// `--tags`; always empty for a module.
+    pub tags: Vec<String>,
+    /// `--skip-tags`; always empty for a module.
+    pub skip_tags: Vec<String>,
+    /// `--forks`; none leaves it to Ansible.
+    pub forks: Option<u32>,
+    /// `--check`.
+    pub check: bool,
+    /// `--diff`.
+    pub diff: bool,
+    /// How many `-v`, at most 6.
+    pub verbosity: u8,
+    /// Extra vars; the job's over the defaults', key by key.
+    pub extra_vars: Map<String, Value>,
+    /// Environment of Ansible; the job's over the defaults', key by key.
+    pub env: BTreeMap<String, String>,
+    /// The longest that the run may take.
+    pub timeout: Option<Duration>,
+    /// The longest that nothing may happen.
+    pub idle_timeout: Option<Duration>,
+    /// How a run is ended.
+    pub stop: Stop,
+    /// Names of plugins, in the order in which they are asked.
+    pub cancel_policies: Vec<String>,
+    /// Every plugin that the job uses, once, with the job's overrides merged.
+    pub plugins: Vec<Plugin>,
+}
+
+/// What Ansible is asked to do; paths as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobWork {
+    /// `ansible-playbook`.
+    Playbook(String),
+    /// `ansible -m`.
+    Module {
+        /// Name of the module.
+        name: String,
+        /// `-a`.
+        args: Option<String>,
+        /// Pattern of inventory hosts.
+        hosts: String,
+    },
+}
+
+/// How a run is ended: interrupt, wait, SIGTERM, wait, SIGKILL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Stop {
+    /// How long to wait after the interrupt.
+    #[serde(serialize_with = "units::serialize")]
+    pub interrupt: Duration,
+    /// How long to wait after SIGTERM.
+    #[serde(serialize_with = "units::serialize")]
+    pub terminate: Duration,
+    /// What happens to processes that outlive a normal end.
+    pub survivors: Survivors,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { interrupt: Duration::from_secs(10), terminate: Duration::from_secs(5), survivors: Survivors::Leave }
+    }
+}
+
+/// What happens to processes that outlive a normal end of the run.
+///
+/// After a cancel or a timeout they are always killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Survivors {
+    /// They are named and left: a service restarted on localhost is wanted.
+    Leave,
+    /// They are killed.
+    Kill,
+}
+
+impl Survivors {
+    pub(super) const WORDS: [(&'static str, Self); 2] = [("leave", Self::Leave), ("kill", Self::Kill)];
+}

@@ -1,0 +1,247 @@
+//! The document's shape: each key's type, range and words, and nothing that
+//! takes two keys to tell.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::job::{Ansible, AnsibleUse, OnHostLoss, Stop, Survivors};
+use super::near::near;
+use super::raw_plugin::{RawPlugin, Settings, read_plugin, read_settings};
+use super::table::{Keys, Notes, TOP, Table, set, string, table};
+
+/// The file as written.
+#[derive(Debug)]
+pub(super) struct RunnerToml {
+    pub(super) ansible: Ansible,
+    /// `[defaults]`, as a job without a name.
+    pub(super) defaults: RawJob,
+    pub(super) jobs: Vec<RawJob>,
+    pub(super) plugins: Vec<RawPlugin>,
+}
+
+/// A job as written, over the defaults.
+#[derive(Clone, Debug)]
+pub(super) struct RawJob {
+    pub(super) name: Spanned<String>,
+    /// The keys of the job itself; what is inherited is not among them.
+    pub(super) keys: Keys,
+    pub(super) playbook: Option<Spanned<String>>,
+    pub(super) module: Option<Spanned<String>>,
+    pub(super) args: Option<Spanned<String>>,
+    pub(super) hosts: Option<Spanned<String>>,
+    pub(super) inventory: Vec<String>,
+    pub(super) limit: Option<String>,
+    pub(super) tags: Vec<String>,
+    pub(super) skip_tags: Vec<String>,
+    pub(super) forks: Option<u32>,
+    pub(super) check: bool,
+    pub(super) diff: bool,
+    pub(super) verbosity: u8,
+    pub(super) extra_vars: Map<String, Json>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) stop: Stop,
+    pub(super) cancel_policies: Vec<Spanned<String>>,
+    pub(super) overrides: Vec<(Spanned<String>, Settings)>,
+}
+
+impl Default for RawJob {
+    fn default() -> Self {
+        Self {
+            name: Spanned::new(0..0, String::new()),
+            keys: Keys::default(),
+            playbook: None,
+            module: None,
+            args: None,
+            hosts: None,
+            inventory: Vec::new(),
+            limit: None,
+            tags: Vec::new(),
+            skip_tags: Vec::new(),
+            forks: None,
+            check: false,
+            diff: false,
+            verbosity: 0,
+            extra_vars: Map::new(),
+            env: BTreeMap::new(),
+            timeout: None,
+            idle_timeout: None,
+            stop: Stop::default(),
+            cancel_policies: Vec::new(),
+            overrides: Vec::new(),
+        }
+    }
+}
+
+/// Reads a document; `None` if it follows another schema, so that nothing more
+/// can be said about it.
+pub(super) fn read(notes: &mut Notes<'_>, document: &DeTable<'_>) -> Option<RunnerToml> {
+    let mut top = Table::new(TOP, 0..0, document);
+    schema_version(notes, &mut top)?;
+
+    let ansible = top.table(notes, "ansible").map(|table| read_ansible(notes, table)).unwrap_or_default();
+    let defaults = top.table(notes, "defaults").map(|table| read_defaults(notes, table)).unwrap_or_default();
+    let mut plugins = Vec::new();
+    for (name, value) in top.named(notes, "plugins") {
+        let what = format!("plugin `{}`", name.get_ref());
+        if let Some(table) = table(notes, &format!("plugins.{}", name.get_ref()), what, name.span(), value) {
+            plugins.push(read_plugin(notes, name, table));
+        }
+    }
+    let mut jobs = Vec::new();
+    for (name, value) in top.named(notes, "jobs") {
+        let what = format!("job `{}`", name.get_ref());
+        if let Some(mut table) = table(notes, &format!("jobs.{}", name.get_ref()), what, name.span(), value) {
+            let mut job = RawJob { name, ..defaults.clone() };
+            read_work(notes, &mut table, &mut job);
+            read_job(notes, table, &mut job);
+            jobs.push(job);
+        }
+    }
+    top.not_offered(notes, &["workflows"], "run the jobs by name, in order: `playwarden run A B`");
+    top.finish(notes);
+    Some(RunnerToml { ansible, defaults, jobs, plugins })
+}
+
+fn schema_version(notes: &mut Notes<'_>, top: &mut Table<'_>) -> Option<()> {
+    let key = "schema-version";
+    let Some((span, value)) = top.take(key) else {
+        let finding = super::Finding::error("missing-key", notes.path, format!("`{key}` is missing"));
+        notes.list.push(finding.help(format!("write `{key} = 1` as the first line")));
+        return Some(());
+    };
+    let Some(number) = value.get_ref().as_integer() else {
+        notes.wrong_type(key, "the integer 1", value);
+        return Some(());
+    };
+    if number.to_string() == "1" {
+        return Some(());
+    }
+    let message = format!("this version reads schema version 1, not {number}");
+    let help = "use a playwarden that is made for this file, or change it".to_owned();
+    notes.error_with_help("schema-version", span.start..value.span().end, message, help);
+    None
+}
+
+fn read_ansible(notes: &mut Notes<'_>, mut table: Table<'_>) -> Ansible {
+    let used = read_use(notes, &mut table);
+    let on_host_loss = table.word(notes, "on-host-loss", &OnHostLoss::WORDS, &["continue"]);
+    table.finish(notes);
+    Ansible { used: used.unwrap_or_default(), on_host_loss: on_host_loss.unwrap_or_default() }
+}
+
+/// What `use` may say in this version.
+const OFFERED: &str = "write \"path\" or { venv = \"DIR\" }";
+
+fn read_use(notes: &mut Notes<'_>, table: &mut Table<'_>) -> Option<AnsibleUse> {
+    let (span, value) = table.take("use")?;
+    match value.get_ref() {
+        DeValue::String(word) if word == "path" => Some(AnsibleUse::Path),
+        DeValue::String(word) if word == "private" => {
+            notes.not_offered(value.span(), word, OFFERED);
+            None
+        }
+        DeValue::String(word) => {
+            let help = near(word, ["path"]).map_or(OFFERED.to_owned(), |meant| format!("did you mean `{meant}`?"));
+            notes.error_with_help("unknown-word", value.span(), format!("`{word}` is not a value of `use`"), help);
+            None
+        }
+        DeValue::Table(shape) => {
+            let mut shape = Table::new("`use`", span, shape);
+            let container = shape.keys().get("container");
+            shape.not_offered(notes, &["container"], OFFERED);
+            let venv = shape.string(notes, "venv");
+            if container.is_some() {
+                // What belongs to a container is refused with it.
+                shape.take("engine");
+                shape.take("mounts");
+            } else if shape.keys().get("venv").is_none() {
+                notes.error("missing-key", shape.span.clone(), "`use` does not say what to use");
+            }
+            shape.finish(notes);
+            venv.map(|venv| AnsibleUse::Venv(venv.into_inner()))
+        }
+        _ => {
+            notes.wrong_type("use", "\"path\" or { venv = \"DIR\" }", value);
+            None
+        }
+    }
+}
+
+fn read_defaults(notes: &mut Notes<'_>, mut table: Table<'_>) -> RawJob {
+    for key in ["playbook", "module", "args", "hosts", "plugins"] {
+        if let Some((span, _)) = table.take(key) {
+            let help = if key == "plugins" { "set it in `[plugins]`" } else { "set it in each job" };
+            notes.error_with_help("not-a-default", span, format!("`{key}` cannot be a default"), help.to_owned());
+        }
+    }
+    let mut job = RawJob::default();
+    read_job(notes, table, &mut job);
+    job
+}
+
+/// Reads what only a job itself can say.
+fn read_work(notes: &mut Notes<'_>, table: &mut Table<'_>, job: &mut RawJob) {
+    job.playbook = table.string(notes, "playbook");
+    job.module = table.string(notes, "module");
+    job.args = table.string(notes, "args");
+    job.hosts = table.string(notes, "hosts");
+    table.not_offered(notes, &["role", "private-data-dir"], "use `playbook` or `module`");
+    for (name, value) in table.named(notes, "plugins") {
+        let what = format!("the override of plugin `{}`", name.get_ref());
+        if let Some(mut table) = self::table(notes, "plugins", what, name.span(), value) {
+            let settings = read_settings(notes, &mut table);
+            table.finish(notes);
+            job.overrides.push((name, settings));
+        }
+    }
+}
+
+/// Reads a job's keys over those that it inherits.
+fn read_job(notes: &mut Notes<'_>, mut table: Table<'_>, job: &mut RawJob) {
+    job.keys = table.keys();
+    let plain = |words: Vec<Spanned<String>>| words.into_iter().map(Spanned::into_inner).collect();
+    set(&mut job.inventory, table.strings(notes, "inventory", true).map(plain));
+    job.limit = table.string(notes, "limit").map(Spanned::into_inner).or(job.limit.take());
+    set(&mut job.tags, table.strings(notes, "tags", false).map(plain));
+    set(&mut job.skip_tags, table.strings(notes, "skip-tags", false).map(plain));
+    job.forks = table.integer(notes, "forks", (1, u32::MAX)).or(job.forks);
+    set(&mut job.check, table.boolean(notes, "check"));
+    set(&mut job.diff, table.boolean(notes, "diff"));
+    set(&mut job.verbosity, table.integer(notes, "verbosity", (0, 6)).and_then(|v| v.try_into().ok()));
+    job.extra_vars.extend(table.json(notes, "extra-vars").unwrap_or_default());
+    for (name, value) in table.named(notes, "env") {
+        check_variable(notes, &name);
+        if let Some(value) = string(notes, &format!("env.{}", name.get_ref()), value) {
+            job.env.insert(name.into_inner(), value.into_inner());
+        }
+    }
+    job.timeout = table.duration(notes, "timeout").or(job.timeout);
+    job.idle_timeout = table.duration(notes, "idle-timeout").or(job.idle_timeout);
+    if let Some(mut stop) = table.table(notes, "stop") {
+        set(&mut job.stop.interrupt, stop.duration(notes, "interrupt"));
+        set(&mut job.stop.terminate, stop.duration(notes, "terminate"));
+        set(&mut job.stop.survivors, stop.word(notes, "survivors", &Survivors::WORDS, &[]));
+        stop.finish(notes);
+    }
+    set(&mut job.cancel_policies, table.strings(notes, "cancel-policies", false));
+    let hooks = ["event-handlers", "status-handlers", "finished-callbacks"];
+    table.not_offered(notes, &hooks, "a plugin can be one of `cancel-policies`");
+    table.not_offered(notes, &["passwords"], "let Ansible find them itself, in a vault or a lookup");
+    table.finish(notes);
+}
+
+fn check_variable(notes: &mut Notes<'_>, name: &Spanned<String>) {
+    let text = name.get_ref();
+    let fits = |(index, c): (usize, char)| c == '_' || c.is_ascii_alphabetic() || index > 0 && c.is_ascii_digit();
+    if text.is_empty() || !text.chars().enumerate().all(fits) {
+        let message = format!("`{text}` is not the name of an environment variable");
+        let help = "letters, digits and `_`, with no digit first".to_owned();
+        notes.error_with_help("bad-name", name.span(), message, help);
+    }
+}

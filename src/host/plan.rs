@@ -1,0 +1,196 @@
+//! A job with nothing left to look up.
+//!
+//! [`JobPlan::resolve`] joins the checked file, the command line and a snapshot
+//! of the environment, and finds every file that the run will need. A run is
+//! only ever made from a plan, and the plan is written into `run.json`.
+//!
+//! **Invariant:** looking is all that happens here; nothing is started, made or
+//! written, and the process's own environment is never read.
+
+mod ansible;
+mod arguments;
+
+mod files;
+mod resolve;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use playwarden_event::EventPattern;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::config::{Limits, Mode, OnFault, OnHostLoss, Payload, Stop, units};
+
+/// What the plan may know of the process: a snapshot that the cli takes once.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// The current folder, absolute.
+    pub cwd: PathBuf,
+    /// What `~/` stands for.
+    pub home: Option<PathBuf>,
+    /// The environment variables; those whose names are not UTF-8 left out.
+    pub vars: BTreeMap<String, OsString>,
+}
+
+/// What the command line says about a job; it wins over the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Paths, relative to the current folder, or host lists; empty keeps the file's.
+    pub inventory: Vec<String>,
+    /// `--limit`.
+    pub limit: Option<String>,
+    /// `--tags`; empty keeps the file's.
+    pub tags: Vec<String>,
+    /// `--skip-tags`; empty keeps the file's.
+    pub skip_tags: Vec<String>,
+    /// As Ansible's `-e` takes them: `k=v`, JSON or `@file`. They come after
+    /// the file's own and so win in Ansible.
+    pub extra_vars: Vec<String>,
+    /// `--check`.
+    pub check: Option<bool>,
+    /// `--diff`.
+    pub diff: Option<bool>,
+    /// `--forks`.
+    pub forks: Option<u32>,
+    /// How many `-v`.
+    pub verbosity: Option<u8>,
+    /// The longest that the run may take.
+    pub timeout: Option<Duration>,
+    /// The id of the run; it becomes the name of its folder.
+    pub run_id: Option<String>,
+}
+
+/// A job with everything resolved.
+///
+/// Serializes into `run.json`: durations as text (`1h30m`), sizes as bytes,
+/// paths as text even where they are not UTF-8.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobPlan {
+    /// The job's name in the file.
+    pub job: String,
+    /// The id that was asked for; none lets the run choose one.
+    pub run_id: Option<String>,
+    /// The folder of the file, absolute: where Ansible is started.
+    #[serde(serialize_with = "text")]
+    pub root: PathBuf,
+    /// Where the runs are kept, absolute; it need not exist.
+    #[serde(serialize_with = "text")]
+    pub artifacts: PathBuf,
+    /// How Ansible is started.
+    pub ansible: AnsiblePlan,
+    /// What it is asked to do.
+    pub work: Work,
+    /// Absolute paths and host lists; empty leaves the choice to Ansible.
+    #[serde(serialize_with = "texts")]
+    pub inventory: Vec<OsString>,
+    /// `--limit`.
+    pub limit: Option<String>,
+    /// `--tags`.
+    pub tags: Vec<String>,
+    /// `--skip-tags`.
+    pub skip_tags: Vec<String>,
+    /// `--forks`.
+    pub forks: Option<u32>,
+    /// `--check`.
+    pub check: bool,
+    /// `--diff`.
+    pub diff: bool,
+    /// How many `-v`, at most 6.
+    pub verbosity: u8,
+    /// Extra vars of the file.
+    pub extra_vars: Map<String, Value>,
+    /// Extra vars of the command line, ready for `-e`; they win over the file's.
+    #[serde(serialize_with = "texts")]
+    pub more_extra_vars: Vec<OsString>,
+    /// What is added to Ansible's environment.
+    pub env: BTreeMap<String, String>,
+    /// The longest that the run may take.
+    #[serde(serialize_with = "units::serialize_option")]
+    pub timeout: Option<Duration>,
+    /// The longest that nothing may happen.
+    #[serde(serialize_with = "units::serialize_option")]
+    pub idle_timeout: Option<Duration>,
+    /// How the run is ended.
+    pub stop: Stop,
+    /// Names of plugins, in the order in which they are asked.
+    pub cancel_policies: Vec<String>,
+    /// Every plugin of the job, once.
+    pub plugins: Vec<PluginPlan>,
+}
+
+/// How Ansible is started. All paths are absolute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnsiblePlan {
+    /// `ansible-playbook`, or `ansible` for a module.
+    #[serde(serialize_with = "text")]
+    pub executable: PathBuf,
+    /// The `ansible-config` of the same installation.
+    #[serde(serialize_with = "text")]
+    pub config: PathBuf,
+    /// What becomes of the run if the host dies.
+    pub on_host_loss: OnHostLoss,
+}
+
+/// What Ansible is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// `ansible-playbook`.
+    Playbook {
+        /// Absolute, or the name of a playbook in a collection (`ns.coll.name`).
+        #[serde(serialize_with = "text")]
+        path: PathBuf,
+    },
+    /// `ansible -m`.
+    Module {
+        /// Name of the module.
+        name: String,
+        /// `-a`.
+        args: Option<String>,
+        /// Pattern of inventory hosts.
+        hosts: String,
+    },
+}
+
+/// A plugin as the job uses it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PluginPlan {
+    /// Its name in the file.
+    pub name: String,
+    /// The component, absolute. It was there; whether it loads, and whether its
+    /// hash is right, is found out when it is read.
+    #[serde(serialize_with = "text")]
+    pub path: PathBuf,
+    /// What the component must hash to: 64 lowercase hex digits.
+    pub sha256: Option<String>,
+    /// Whether its verdicts are acted on.
+    pub mode: Mode,
+    /// Its configuration: always an object.
+    pub config: Value,
+    /// What happens when it breaks.
+    pub on_fault: OnFault,
+    /// How much of `event_data` it is handed.
+    pub payload: Payload,
+    /// Which events it is told of: those that any pattern matches.
+    pub events: Vec<EventPattern>,
+    /// How often it is asked although nothing happened.
+    #[serde(serialize_with = "units::serialize_option")]
+    pub tick: Option<Duration>,
+    /// What it may cost.
+    pub limits: Limits,
+}
+
+fn text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
+}
+
+fn texts<S: Serializer>(list: &[OsString], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(list.iter().map(|item| OsStr::to_string_lossy(item)))
+}
+
+#[cfg(test)]
+mod tests;

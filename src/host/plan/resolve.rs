@@ -1,0 +1,239 @@
+//! From a checked job to a plan: the precedence of command line over file, and
+//! a finding for everything that is not there.
+
+use std::ffi::OsString;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::files::Missing;
+use super::{Environment, JobPlan, Overrides, PluginPlan, Work, ansible, files};
+use crate::config::{Config, Finding, Job, JobWork, Plugin, did_you_mean};
+
+/// The longest argument that Linux passes on: 32 pages with the closing NUL.
+const MAX_ARGUMENT: usize = 128 * 1024 - 1;
+
+impl JobPlan {
+    /// Joins a job with the command line and the environment.
+    ///
+    /// # Errors
+    ///
+    /// Returns everything that stands against the run, at least one finding.
+    /// [`Config::findings`] adds the text that they point into.
+    pub fn resolve(
+        config: &Config,
+        job: &str,
+        overrides: &Overrides,
+        environment: &Environment,
+    ) -> Result<Self, Vec<Finding>> {
+        let Some(job) = config.job(job) else { return Err(vec![unknown_job(config, job)]) };
+        let mut resolver = Resolver { config, job, environment, root: root(config, environment), findings: Vec::new() };
+        let plan = resolver.plan(overrides);
+        match plan {
+            Some(plan) if resolver.findings.is_empty() => Ok(plan),
+            _ => Err(resolver.findings),
+        }
+    }
+}
+
+struct Resolver<'a> {
+    config: &'a Config,
+    job: &'a Job,
+    environment: &'a Environment,
+    root: PathBuf,
+    findings: Vec<Finding>,
+}
+
+impl Resolver<'_> {
+    /// Returns `None` only beside findings.
+    fn plan(&mut self, overrides: &Overrides) -> Option<JobPlan> {
+        let job = self.job;
+        self.check_overrides(overrides);
+        let work = self.work();
+        let inventory = self.inventory(overrides);
+        let plugins: Vec<_> = job.plugins.iter().map(|plugin| self.plugin(plugin)).collect();
+        let more_extra_vars = self.more_extra_vars(&overrides.extra_vars);
+        let used = ansible::find(self.config, job, &self.root, self.environment);
+        let used = used.map_err(|finding| self.findings.push(*finding)).ok();
+
+        let either = |mine: &[String], file: &[String]| if mine.is_empty() { file } else { mine }.to_vec();
+        let plan = JobPlan {
+            job: job.name.clone(),
+            run_id: overrides.run_id.clone(),
+            artifacts: self.root.join("artifacts"),
+            root: self.root.clone(),
+            ansible: used?,
+            work,
+            inventory,
+            limit: overrides.limit.clone().or_else(|| job.limit.clone()),
+            tags: either(&overrides.tags, &job.tags),
+            skip_tags: either(&overrides.skip_tags, &job.skip_tags),
+            forks: overrides.forks.or(job.forks),
+            check: overrides.check.unwrap_or(job.check),
+            diff: overrides.diff.unwrap_or(job.diff),
+            verbosity: overrides.verbosity.unwrap_or(job.verbosity),
+            extra_vars: job.extra_vars.clone(),
+            more_extra_vars,
+            env: job.env.clone(),
+            timeout: overrides.timeout.or(job.timeout),
+            idle_timeout: job.idle_timeout,
+            stop: job.stop,
+            cancel_policies: job.cancel_policies.clone(),
+            plugins,
+        };
+        if plan.arguments().iter().any(|argument| argument.len() > MAX_ARGUMENT) {
+            let finding = self.finding("too-large", "extra-vars", "the extra vars are too large for a command line");
+            self.findings.push(finding.help("put them into a file and name it in the playbook's `vars_files`"));
+        }
+        Some(plan)
+    }
+
+    fn work(&mut self) -> Work {
+        match &self.job.work {
+            JobWork::Module { name, args, hosts } => {
+                Work::Module { name: name.clone(), args: args.clone(), hosts: hosts.clone() }
+            }
+            // Ansible finds these itself, in its collections.
+            JobWork::Playbook(name) if files::is_collection_name(name) && !self.root.join(name).exists() => {
+                Work::Playbook { path: name.into() }
+            }
+            JobWork::Playbook(name) => {
+                let path = files::absolute(name, &self.root, self.environment);
+                if let Some(missing) = files::missing_file(&path, name) {
+                    let span = self.config.span_of_job_key(&self.job.name, "playbook");
+                    self.findings.push(self.in_file(missing_path("playbook", name, &path, &missing), span));
+                }
+                Work::Playbook { path }
+            }
+        }
+    }
+
+    fn inventory(&mut self, overrides: &Overrides) -> Vec<OsString> {
+        let given = !overrides.inventory.is_empty();
+        let (list, folder) = match given {
+            true => (&overrides.inventory, &self.environment.cwd),
+            false => (&self.job.inventory, &self.root),
+        };
+        let mut inventory = Vec::new();
+        for (index, source) in list.iter().enumerate() {
+            // Ansible's own rule: what has a comma is a list of hosts.
+            if source.contains(',') {
+                inventory.push(source.into());
+                continue;
+            }
+            let path = files::absolute(source, folder, self.environment);
+            if !path.exists() {
+                let missing = Missing::Nothing { near: files::near_file(&path, source) };
+                let finding = missing_path("inventory", source, &path, &missing);
+                let span = self.config.span_of_job_item(&self.job.name, "inventory", index);
+                self.findings.push(if given { finding } else { self.in_file(finding, span) });
+            }
+            inventory.push(path.into());
+        }
+        inventory
+    }
+
+    fn plugin(&mut self, plugin: &Plugin) -> PluginPlan {
+        let path = files::absolute(&plugin.path, &self.root, self.environment);
+        if let Some(missing) = files::missing_file(&path, &plugin.path) {
+            let message = format!("plugin `{}`: {}", plugin.name, missing.message(&plugin.path));
+            let span = self.config.span_of_plugin_key(&plugin.name, "path");
+            let help = missing.near().unwrap_or_else(|| "build the component, or correct the path".to_owned());
+            self.findings.push(Finding::error("missing-file", self.config.path(), message).at(span).help(help));
+        }
+        PluginPlan {
+            name: plugin.name.clone(),
+            path,
+            sha256: plugin.sha256.clone(),
+            mode: plugin.mode,
+            config: Value::Object(plugin.config.clone()),
+            on_fault: plugin.on_fault,
+            payload: plugin.payload.clone(),
+            events: plugin.events.clone(),
+            tick: plugin.tick,
+            limits: plugin.limits,
+        }
+    }
+
+    fn more_extra_vars(&mut self, given: &[String]) -> Vec<OsString> {
+        let mut list = Vec::new();
+        for vars in given {
+            let Some(name) = vars.strip_prefix('@') else {
+                list.push(vars.into());
+                continue;
+            };
+            // Ansible starts in the file's folder, the name is meant from here.
+            let path = files::absolute(name, &self.environment.cwd, self.environment);
+            if let Some(missing) = files::missing_file(&path, name) {
+                self.findings.push(missing_path("file of extra vars", name, &path, &missing));
+            }
+            let mut argument = OsString::from("@");
+            argument.push(path);
+            list.push(argument);
+        }
+        list
+    }
+
+    fn check_overrides(&mut self, overrides: &Overrides) {
+        let mut refuse = |message: String| {
+            self.findings.push(Finding::error("bad-argument", Path::new(""), message));
+        };
+        if let Some(id) = overrides.run_id.as_deref().filter(|id| !is_run_id(id)) {
+            refuse(format!(
+                "`{id}` cannot be a run id: 1 to 128 letters, digits, `-`, `_` and `.`, starting with a letter or digit"
+            ));
+        }
+        if overrides.forks == Some(0) {
+            refuse("forks must be at least 1".to_owned());
+        }
+        if overrides.verbosity.is_some_and(|verbosity| verbosity > 6) {
+            refuse("verbosity must be from 0 to 6".to_owned());
+        }
+        if overrides.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            refuse("timeout must be more than zero".to_owned());
+        }
+        let tags = !overrides.tags.is_empty() || !overrides.skip_tags.is_empty();
+        if tags && matches!(self.job.work, JobWork::Module { .. }) {
+            refuse(format!("job `{}` runs a module, which has no tags", self.job.name));
+        }
+    }
+
+    /// Moves a finding from the command line to a place in the file.
+    fn in_file(&self, finding: Finding, span: Option<Range<usize>>) -> Finding {
+        Finding { path: self.config.path().to_owned(), ..finding.at(span) }
+    }
+
+    fn finding(&self, code: &'static str, key: &str, message: impl Into<String>) -> Finding {
+        let span = self.config.span_of_job_key(&self.job.name, key);
+        Finding::error(code, self.config.path(), message).at(span)
+    }
+}
+
+/// Says that a path of the command line leads nowhere.
+fn missing_path(what: &str, written: &str, path: &Path, missing: &Missing) -> Finding {
+    let message = format!("{what} {}", missing.message(written));
+    Finding::error("missing-file", Path::new(""), message).help_if(missing.help(path))
+}
+
+fn unknown_job(config: &Config, job: &str) -> Finding {
+    let names = config.jobs.iter().map(|job| job.name.as_str());
+    let message = format!("there is no job `{job}` in `{}`", config.path().display());
+    Finding::error("unknown-job", Path::new(""), message).help_if(did_you_mean(job, names))
+}
+
+/// Returns the folder of the file, absolute.
+fn root(config: &Config, environment: &Environment) -> PathBuf {
+    let path = environment.cwd.join(config.path());
+    let folder = path.parent().unwrap_or(&path).to_owned();
+    // Without symbolic links where possible, so that it stays the same folder
+    // however the run was started.
+    fs::canonicalize(&folder).unwrap_or(folder)
+}
+
+/// A run id is the name of a folder and an argument that may stand alone.
+fn is_run_id(id: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=128).contains(&id.len()) && id.chars().all(fits) && id.starts_with(|c: char| c.is_ascii_alphanumeric())
+}

@@ -1,0 +1,72 @@
+//! The secrets among the values of a plan.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::JobPlan;
+use crate::config::secret_literals;
+
+/// Shorter values would be masked in the middle of innocent words.
+const SHORTEST_SECRET: usize = 4;
+
+impl JobPlan {
+    /// Returns the literal values of environment and extra vars whose keys look
+    /// secret, longest first, for whatever is printed or written.
+    ///
+    /// Values of fewer than 4 characters, and those in `@file`s, are not among them.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let env: Map<_, _> = self.env.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
+        let given = self.more_extra_vars.iter().filter_map(|vars| vars.to_str()).map(parse);
+        for vars in [Value::Object(env), Value::Object(self.extra_vars.clone())].into_iter().chain(given) {
+            secret_literals("", &vars, false, &mut found);
+        }
+        let values: BTreeSet<_> = found.into_iter().map(|(_, value)| value).collect();
+        let mut values: Vec<_> = values.into_iter().filter(|value| value.chars().count() >= SHORTEST_SECRET).collect();
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values
+    }
+}
+
+/// Reads what one `-e` sets; what is not understood (YAML, `@file`) is null.
+fn parse(vars: &str) -> Value {
+    if vars.starts_with('@') {
+        return Value::Null;
+    }
+    if vars.starts_with(['{', '[']) {
+        return serde_json::from_str(vars).unwrap_or_default();
+    }
+    let pairs = words(vars);
+    let pairs = pairs.iter().filter_map(|word| word.split_once('='));
+    Value::Object(pairs.map(|(key, value)| (key.to_owned(), value.into())).collect())
+}
+
+/// Splits at spaces outside quotes, as a shell would; quotes are dropped.
+fn words(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for letter in text.chars() {
+        match (quote, letter) {
+            (None, '\'' | '"') => quote = Some(letter),
+            (Some(open), _) if open == letter => quote = None,
+            (None, _) if letter.is_whitespace() => words.push(String::new()),
+            _ => words.last_mut().expect("there is always a word").push(letter),
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_may_be_quoted() {
+        let vars = parse("a=1 password='x y z' b=\"q=r\"");
+        assert_eq!(vars, serde_json::json!({"a": "1", "password": "x y z", "b": "q=r"}));
+        assert_eq!(parse("{\"a\": 1}"), serde_json::json!({"a": 1}));
+        assert_eq!(parse("@file.yml"), Value::Null);
+        assert_eq!(parse("{a: 1}"), Value::Null);
+    }
+}
