@@ -1,0 +1,44 @@
+//! Puts the callback where Ansible finds it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The callback plugin, carried in the program. It serves ansible-core 2.14 to 2.21.
+const CALLBACK: &str = include_str!("callback/playwarden_callback.py");
+
+/// The callback in a private folder of one run.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    folder: PathBuf,
+    spill: PathBuf,
+}
+
+impl Installed {
+    /// Writes the callback into a folder that nobody else can write.
+    pub(crate) fn into(private: &Path) -> io::Result<Self> {
+        let folder = private.join("callback");
+        fs::create_dir(&folder)?;
+        fs::write(folder.join("playwarden_callback.py"), CALLBACK)?;
+        Ok(Self { folder, spill: private.join("spill") })
+    }
+
+    /// Returns what Ansible needs in its environment. `path` is the callback path that is in effect without us: setting
+    /// the variable replaces it, so it is carried on behind our folder, and everything the user configured still runs.
+    pub(crate) fn environment(&self, path: &str, socket: i32) -> Vec<(OsString, OsString)> {
+        let mut folders = self.folder.clone().into_os_string();
+        if !path.is_empty() {
+            folders.push(":");
+            folders.push(path);
+        }
+        let set = |name: &str, value: &OsStr| (OsString::from(name), value.to_owned());
+        vec![
+            set("ANSIBLE_CALLBACK_PLUGINS", &folders),
+            // Without it `ansible` loads no callback but the one for standard output.
+            set("ANSIBLE_LOAD_CALLBACK_PLUGINS", OsStr::new("1")),
+            set("PLAYWARDEN_FD", OsStr::new(&socket.to_string())),
+            set("PLAYWARDEN_SPILL", self.spill.as_os_str()),
+        ]
+    }
+}

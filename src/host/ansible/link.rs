@@ -1,0 +1,257 @@
+//! The socket between the callback and the host, frame by frame.
+//!
+//! A frame is its length in four bytes, big-endian, and JSON. The kernel says with every piece which process sent it: only
+//! Ansible's main process is heard. What another one wrote is counted and dropped; it cannot be mixed into a frame,
+//! because the kernel never joins what two processes sent into one piece.
+
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType, recvmsg,
+    send, socketpair, sockopt,
+};
+use serde::Serialize;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+
+use super::record::{Record, RecordError};
+
+/// A record's envelope on top of the largest event.
+const ENVELOPE: u64 = 1 << 20;
+
+/// Bytes read at a time.
+const PIECE: usize = 256 << 10;
+
+/// What the callback is told after its hello.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Welcome {
+    /// Whether it waits before each start.
+    pub(crate) gate: bool,
+    /// The largest event in bytes that is sent whole.
+    pub(crate) max_event: u64,
+    pub(crate) on_host_loss: &'static str,
+}
+
+/// What the callback is told at the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Answer {
+    /// The task may start.
+    Go,
+    /// Nothing more starts, what runs is interrupted.
+    Now,
+    /// Nothing more starts, what runs may end.
+    Drain,
+}
+
+/// Why the link cannot be used any more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("the event socket failed")]
+    Io(#[from] io::Error),
+    #[error("the callback sent what this host does not understand")]
+    Record(#[from] RecordError),
+    #[error("the callback announced a record of {0} bytes")]
+    TooLarge(u64),
+}
+
+/// The host's end.
+pub(crate) struct Link {
+    socket: UnixStream,
+    /// The one process that is heard; nobody before it is known.
+    sender: Option<i32>,
+    buffer: Vec<u8>,
+    /// Where in `buffer` the next frame begins.
+    start: usize,
+    largest: u64,
+    foreign: u64,
+}
+
+impl Link {
+    /// Makes the socket: the host's end, and the callback's.
+    pub(crate) fn pair(max_event: u64) -> io::Result<(Self, OwnedFd)> {
+        let flags = SocketFlags::CLOEXEC;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        sockopt::set_socket_passcred(&ours, true)?;
+        rustix::io::ioctl_fionbio(&ours, true)?;
+        let socket = UnixStream::from_std(ours.into())?;
+        let largest = max_event + ENVELOPE;
+        Ok((Self { socket, sender: None, buffer: Vec::new(), start: 0, largest, foreign: 0 }, theirs))
+    }
+
+    /// Names the process to listen to. Nothing is read before.
+    pub(crate) fn listen_to(&mut self, pid: u32) {
+        self.sender = Some(pid.cast_signed());
+    }
+
+    /// Whether it is known whom to listen to.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.sender.is_some()
+    }
+
+    /// Returns how many bytes other processes wrote, and forgets them.
+    pub(crate) fn take_foreign(&mut self) -> u64 {
+        std::mem::take(&mut self.foreign)
+    }
+
+    /// Waits for the next record; none when the other side is closed. May be dropped and called again.
+    pub(crate) async fn record(&mut self) -> Result<Option<Record>, LinkError> {
+        loop {
+            if let Some(record) = self.buffered()? {
+                return Ok(Some(record));
+            }
+            let piece = self.socket.async_io(Interest::READABLE, || receive(&self.socket)).await?;
+            if piece.bytes.is_empty() {
+                return Ok(None);
+            }
+            self.take(piece);
+        }
+    }
+
+    /// Returns a record that has already arrived. For when the sender has ended and nothing can follow.
+    pub(crate) fn record_now(&mut self) -> Result<Option<Record>, LinkError> {
+        loop {
+            if let Some(record) = self.buffered()? {
+                return Ok(Some(record));
+            }
+            match receive(&self.socket) {
+                Ok(piece) if piece.bytes.is_empty() => return Ok(None),
+                Ok(piece) => self.take(piece),
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(err) => return Err(err.into()),
+            }
+        }
+    }
+
+    /// Sends the answer to a hello.
+    pub(crate) async fn welcome(&self, welcome: Welcome) -> io::Result<()> {
+        self.send(&welcome).await
+    }
+
+    /// Sends the answer to a start.
+    pub(crate) async fn answer(&self, verdict: Answer) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Wire {
+            verdict: Answer,
+        }
+        self.send(&Wire { verdict }).await
+    }
+
+    async fn send<T: Serialize>(&self, message: &T) -> io::Result<()> {
+        let text = serde_json::to_vec(message)?;
+        let length = u32::try_from(text.len()).map_err(io::Error::other)?;
+        let mut frame = length.to_be_bytes().to_vec();
+        frame.extend(text);
+        let mut rest = &frame[..];
+        while !rest.is_empty() {
+            let write = || Ok(send(&self.socket, rest, SendFlags::NOSIGNAL)?);
+            rest = &rest[self.socket.async_io(Interest::WRITABLE, write).await?..];
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, piece: Piece) {
+        if self.sender.is_some() && piece.sender == self.sender {
+            if self.start > 0 {
+                self.buffer.drain(..self.start);
+                self.start = 0;
+            }
+            self.buffer.extend_from_slice(&piece.bytes);
+        } else {
+            self.foreign += piece.bytes.len() as u64;
+        }
+    }
+
+    /// Takes one whole frame off the buffer.
+    fn buffered(&mut self) -> Result<Option<Record>, LinkError> {
+        let rest = &self.buffer[self.start..];
+        let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_be_bytes(*length);
+        if u64::from(length) > self.largest {
+            return Err(LinkError::TooLarge(length.into()));
+        }
+        let length = length as usize;
+        let Some(frame) = rest.get(..length) else { return Ok(None) };
+        let record = Record::decode(frame)?;
+        self.start += 4 + length;
+        Ok(Some(record))
+    }
+}
+
+/// What one process sent, or a part of it.
+struct Piece {
+    sender: Option<i32>,
+    bytes: Vec<u8>,
+}
+
+fn receive(socket: &UnixStream) -> io::Result<Piece> {
+    let mut bytes = vec![0; PIECE];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags)?;
+    let sender = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmCredentials(credentials) => Some(credentials.pid.as_raw_nonzero().get()),
+        _ => None,
+    });
+    bytes.truncate(received.bytes);
+    Ok(Piece { sender, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream as StdUnixStream;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    fn frame(text: &str) -> Vec<u8> {
+        let mut frame = u32::try_from(text.len()).unwrap().to_be_bytes().to_vec();
+        frame.extend(text.as_bytes());
+        frame
+    }
+
+    const END: &str = r#"{"record":"end","stdout":7,"stderr":null}"#;
+
+    #[tokio::test]
+    async fn frames_are_put_together_from_any_pieces() {
+        let (mut link, theirs) = Link::pair(1024).unwrap();
+        link.listen_to(std::process::id());
+        let mut theirs = StdUnixStream::from(theirs);
+        for byte in frame(END).into_iter().chain(frame(END)) {
+            theirs.write_all(&[byte]).unwrap();
+        }
+        drop(theirs);
+        for _ in 0..2 {
+            assert!(matches!(link.record().await.unwrap(), Some(Record::End { printed }) if printed.stdout == Some(7)));
+        }
+        assert!(link.record().await.unwrap().is_none());
+        assert_eq!(link.take_foreign(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_another_process_writes_is_not_heard() {
+        let (mut link, theirs) = Link::pair(1024).unwrap();
+        link.listen_to(std::process::id());
+        let mut theirs = StdUnixStream::from(theirs);
+        let whole = frame(END);
+        theirs.write_all(&whole[..9]).unwrap();
+        let socket = OwnedFd::from(theirs.try_clone().unwrap());
+        let status = Command::new("sh").args(["-c", "printf intruder"]).stdout(Stdio::from(socket)).status().unwrap();
+        assert!(status.success());
+        theirs.write_all(&whole[9..]).unwrap();
+        assert!(matches!(link.record().await.unwrap(), Some(Record::End { .. })));
+        assert_eq!(link.take_foreign(), "intruder".len() as u64);
+    }
+
+    #[tokio::test]
+    async fn an_absurd_length_is_refused_before_it_is_waited_for() {
+        let (mut link, theirs) = Link::pair(1024).unwrap();
+        link.listen_to(std::process::id());
+        StdUnixStream::from(theirs).write_all(&u32::MAX.to_be_bytes()).unwrap();
+        assert!(matches!(link.record().await, Err(LinkError::TooLarge(_))));
+    }
+}

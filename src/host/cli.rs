@@ -1,0 +1,212 @@
+//! The command line: takes arguments, calls the other rooms, prints what they return.
+//!
+//! Results go to standard output, everything else to standard error. The only room that reads the environment.
+
+mod check;
+mod context;
+mod exit;
+mod run;
+mod runs;
+mod terminal;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::context::Context;
+use self::exit::Exit;
+
+/// Run Ansible under policies that nobody has to trust.
+#[derive(Debug, Parser)]
+#[command(name = "playwarden", version, about, max_term_width = 100)]
+struct Arguments {
+    /// Use this runner.toml instead of looking for one from the current folder upward
+    #[arg(short, long, global = true, value_name = "PATH")]
+    file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run jobs of runner.toml, in order, until one is not successful
+    Run(RunArguments),
+    /// Check everything that can be known before a run
+    Check(CheckArguments),
+    /// List the runs, newest first
+    List(ListArguments),
+    /// Show what was run and how it ended
+    Show(OneRun),
+    /// Show the events of a run
+    Events(EventsArguments),
+    /// Show what Ansible printed
+    Stdout {
+        /// Run id, the beginning of one, or `@` for the newest
+        #[arg(default_value = "@")]
+        run: String,
+    },
+    /// Stand between the host and Ansible
+    #[command(name = "__guard", hide = true)]
+    Guard,
+}
+
+#[derive(Args, Debug)]
+struct RunArguments {
+    /// Names of jobs; may be left out when there is only one
+    jobs: Vec<String>,
+    /// Run only on these inventory hosts
+    #[arg(short, long, value_name = "PATTERN")]
+    limit: Option<String>,
+    /// Use this inventory instead of the job's: a path or a list with commas
+    #[arg(short, long, value_name = "PATH")]
+    inventory: Vec<String>,
+    /// Run only tasks with these tags
+    #[arg(short, long, value_delimiter = ',', value_name = "TAG")]
+    tags: Vec<String>,
+    /// Leave out tasks with these tags
+    #[arg(long, value_delimiter = ',', value_name = "TAG")]
+    skip_tags: Vec<String>,
+    /// Set variables: `key=value`, JSON or `@file`
+    #[arg(short, long, value_name = "VARS")]
+    extra_vars: Vec<String>,
+    /// Change nothing, only say what would change
+    #[arg(short = 'C', long)]
+    check: bool,
+    /// Show differences
+    #[arg(short = 'D', long)]
+    diff: bool,
+    /// Run on so many hosts at a time
+    #[arg(long, value_name = "N")]
+    forks: Option<u32>,
+    /// Make Ansible say more
+    #[arg(short, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// End the run after so long, such as `90s` or `1h30m`
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    timeout: Option<std::time::Duration>,
+    /// Give the run this id instead of a new one
+    #[arg(long, visible_alias = "ident", value_name = "ID")]
+    run_id: Option<String>,
+    /// Print each event as a line of JSON instead of Ansible's text
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// End with Ansible's own exit code, 254 for canceled and timeout
+    #[arg(long)]
+    ansible_exit_code: bool,
+}
+
+#[derive(Args, Debug)]
+struct CheckArguments {
+    /// Names of jobs; all when left out
+    jobs: Vec<String>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct ListArguments {
+    /// Only runs that did not end well
+    #[arg(long)]
+    failed: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct OneRun {
+    /// Run id, the beginning of one, or `@` for the newest
+    #[arg(default_value = "@")]
+    run: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct EventsArguments {
+    #[command(flatten)]
+    one: OneRun,
+    /// Only events about this inventory host
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+}
+
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::config::parse_duration(text).ok_or_else(|| "a time looks like `90s`, `10m` or `1h30m`".to_owned())
+}
+
+/// Runs the program with this process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::Guard) {
+        return guard();
+    }
+    let context = match Context::new(arguments.file) {
+        Ok(context) => context,
+        Err(exit) => return ExitCode::from(exit.code()),
+    };
+    let code = match arguments.command {
+        Command::Run(arguments) => run::run(&context, arguments),
+        Command::Check(arguments) => check::check(&context, &arguments).code(),
+        Command::List(arguments) => runs::list(&context, &arguments).code(),
+        Command::Show(arguments) => runs::show(&context, &arguments).code(),
+        Command::Events(arguments) => runs::events(&context, &arguments).code(),
+        Command::Stdout { run } => runs::stdout(&context, &run).code(),
+        Command::Guard => Exit::Success.code(),
+    };
+    ExitCode::from(code)
+}
+
+fn guard() -> ExitCode {
+    match crate::process::guard_main() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            terminal::error(&err, None, false);
+            ExitCode::from(Exit::Usage.code())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_readme_has_the_table_of_exit_codes() {
+        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+        let table = [
+            (Exit::Success, "success"),
+            (Exit::Usage, "wrong usage"),
+            (Exit::HostsFailed, "hosts failed, or Ansible ended abnormally"),
+            (Exit::Unreachable, "hosts were unreachable, none failed"),
+            (Exit::CouldNotStart, "Ansible could not start: parse error, vault, missing file"),
+            (Exit::NoHostsMatched, "no host matched"),
+            (Exit::CanceledByPerson, "canceled by a person"),
+            (Exit::CanceledByPolicy, "canceled by a policy's verdict"),
+            (Exit::JobTimeout, "`timeout` passed"),
+            (Exit::IdleTimeout, "`idle-timeout` passed"),
+            (Exit::Configuration, "the configuration is wrong"),
+            (Exit::PluginLoad, "a plugin does not load"),
+            (Exit::PluginFault, "ended by a plugin's fault (`on-fault` is `cancel` or `fail`)"),
+            (Exit::Evidence, "the evidence could not be written, such as on a full disk"),
+        ];
+        for (exit, meaning) in table {
+            let row = format!("| {} | {meaning} |", exit.code());
+            assert!(readme.contains(&row), "README.md lacks the row `{row}`");
+        }
+    }
+}

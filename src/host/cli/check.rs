@@ -1,0 +1,141 @@
+//! `playwarden check`: everything that can be known before a run, all findings at once.
+
+use std::error::Error as _;
+
+use playwarden_sandbox::{LoadErrorKind, Severity};
+
+use super::CheckArguments;
+use super::context::Context;
+use super::exit::Exit;
+use super::run::{runtime, sandbox};
+use super::terminal;
+use crate::ansible::syntax_error;
+use crate::config::{Config, Finding, Findings, did_you_mean};
+use crate::plan::{JobPlan, Overrides};
+use crate::report::diagnostic;
+use crate::run::{Trouble, TroubleKind, prepare};
+
+pub(super) fn check(context: &Context, arguments: &CheckArguments) -> Exit {
+    let (findings, jobs, exit) = match find(context, arguments) {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&diagnostic::json_findings(&findings, context.cwd()));
+        terminal::out(&format!("{}\n", json.unwrap_or_default()));
+    } else if findings.list.is_empty() {
+        let s = if jobs == 1 { "" } else { "s" };
+        terminal::out(&format!("runner.toml is fine: {jobs} job{s} checked\n"));
+    } else {
+        terminal::out(&diagnostic::render_findings(&findings, context.cwd(), context.color()));
+    }
+    exit
+}
+
+fn find(context: &Context, arguments: &CheckArguments) -> Result<(Findings, usize, Exit), Exit> {
+    let (config, mut findings) = match context.config() {
+        Ok(checked) => checked,
+        Err(findings) => return Ok((findings, 0, Exit::Configuration)),
+    };
+    if let Some(unknown) = arguments.jobs.iter().find(|name| config.job(name).is_none()) {
+        let known = config.jobs.iter().map(|job| job.name.as_str());
+        let hint = did_you_mean(unknown, known);
+        terminal::complain(&format!("there is no job `{unknown}`"), hint.as_deref(), context.color());
+        return Err(Exit::Usage);
+    }
+    let jobs: Vec<&str> = match &arguments.jobs[..] {
+        [] => config.jobs.iter().map(|job| job.name.as_str()).collect(),
+        named => named.iter().map(String::as_str).collect(),
+    };
+    let sandbox = sandbox(context)?;
+    let runtime = runtime().map_err(|err| {
+        terminal::error(&err, None, context.color());
+        Exit::CouldNotStart
+    })?;
+    let mut load = false;
+    for job in &jobs {
+        let plan = match JobPlan::resolve(&config, job, &Overrides::default(), &context.environment) {
+            Ok(plan) => plan,
+            Err(list) => {
+                findings.extend(config.findings(list));
+                continue;
+            }
+        };
+        let troubles = match runtime.block_on(prepare(&plan, &sandbox)) {
+            Ok(prepared) => prepared.warnings,
+            Err(troubles) => troubles,
+        };
+        load |= troubles.iter().any(|trouble| matches!(trouble.kind, TroubleKind::Load(_)));
+        findings.extend(trouble_findings(&config, job, &troubles));
+        if let Some(text) = syntax_error(&plan) {
+            let message = format!("Ansible does not take the playbook of job `{job}`");
+            let finding = Finding::error("playbook-syntax", config.path(), message)
+                .at(config.span_of_job_key(job, "playbook"))
+                .help(text);
+            findings.extend(config.findings(vec![finding]));
+        }
+    }
+    findings.settle();
+    let exit = match (findings.has_errors(), load) {
+        (false, _) => Exit::Success,
+        (true, true) => Exit::PluginLoad,
+        (true, false) => Exit::Configuration,
+    };
+    Ok((findings, jobs.len(), exit))
+}
+
+/// Points troubles with plugins at the words of runner.toml.
+pub(super) fn trouble_findings(config: &Config, job: &str, troubles: &[Trouble]) -> Findings {
+    let list = troubles.iter().map(|trouble| trouble_finding(config, job, trouble)).collect();
+    config.findings(list)
+}
+
+fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
+    let plugin = trouble.plugin.as_str();
+    let error = |code, message: String| Finding::error(code, config.path(), message);
+    match &trouble.kind {
+        TroubleKind::Load(err) => {
+            let key = if matches!(err.kind(), LoadErrorKind::Digest { .. }) { "sha256" } else { "path" };
+            let mut message = err.to_string();
+            let mut source = err.source();
+            while let Some(cause) = source {
+                message = format!("{message}: {cause}");
+                source = cause.source();
+            }
+            error("plugin-load", message).at(config.span_of_plugin_key(plugin, key)).help(err.hint())
+        }
+        TroubleKind::NoHook { hook, offered } => {
+            let offered = match &offered[..] {
+                [] => "it offers no hook at all".to_owned(),
+                names => {
+                    format!("it offers {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+                }
+            };
+            error("missing-hook", format!("plugin `{plugin}` does not offer the hook `{hook}`"))
+                .at(config.span_of_job_plugin(job, plugin))
+                .help(offered)
+        }
+        TroubleKind::NoTick => error("no-tick", format!("plugin `{plugin}` has nothing to ask every `tick`"))
+            .at(config.span_of_plugin_key(plugin, "tick"))
+            .help("leave `tick` out"),
+        TroubleKind::Tickless => {
+            let message = format!("plugin `{plugin}` can judge by time, but is never asked");
+            Finding::warning("no-tick", config.path(), message)
+                .at(config.span_of_plugin(plugin))
+                .help("add a `tick`, such as `tick = \"1s\"`")
+        }
+        TroubleKind::Config { severity, pointer, message } => {
+            let message = format!("plugin `{plugin}` says: {message}");
+            let finding = match severity {
+                Severity::Error => error("plugin-config", message),
+                Severity::Warning => Finding::warning("plugin-config", config.path(), message),
+            };
+            finding.at(config.span_of_plugin_config(Some(job), plugin, pointer))
+        }
+        TroubleKind::Fault(fault) => {
+            let message = format!("plugin `{plugin}` broke while it was asked about its config: {fault}");
+            let finding = error("plugin-fault", message).at(config.span_of_plugin(plugin));
+            finding.help_if((!fault.stderr.is_empty()).then(|| fault.stderr.clone()))
+        }
+    }
+}

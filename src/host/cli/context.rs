@@ -1,0 +1,97 @@
+//! What every command needs to know of where it is: a snapshot, taken once.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use super::exit::Exit;
+use super::terminal;
+use crate::config::{Config, FILE_NAME, Findings, find_upward};
+use crate::plan::Environment;
+use crate::store::Store;
+
+pub(super) struct Context {
+    file: Option<PathBuf>,
+    pub(super) environment: Environment,
+    /// The whole environment, for what Ansible inherits.
+    pub(super) inherited: BTreeMap<OsString, OsString>,
+    /// Standard output is a terminal.
+    pub(super) stdout_is_terminal: bool,
+    /// Standard error is a terminal.
+    pub(super) stderr_is_terminal: bool,
+    no_color: bool,
+}
+
+impl Context {
+    pub(super) fn new(file: Option<PathBuf>) -> Result<Self, Exit> {
+        let cwd = env::current_dir().map_err(|err| {
+            terminal::error(&err, Some("the current folder is gone: change to another one"), false);
+            Exit::Configuration
+        })?;
+        let inherited: BTreeMap<OsString, OsString> = env::vars_os().collect();
+        let text = |(name, value): (&OsString, &OsString)| Some((name.to_str()?.to_owned(), value.clone()));
+        let vars: BTreeMap<String, OsString> = inherited.iter().filter_map(text).collect();
+        let home = vars.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        Ok(Self {
+            file,
+            no_color: vars.get("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            environment: Environment { cwd, home, vars },
+            inherited,
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+        })
+    }
+
+    /// Whether messages for people are colored.
+    pub(super) fn color(&self) -> bool {
+        self.stderr_is_terminal && !self.no_color
+    }
+
+    /// Whether Ansible's own text is colored.
+    pub(super) fn ansible_color(&self) -> bool {
+        self.stdout_is_terminal && !self.no_color
+    }
+
+    pub(super) fn cwd(&self) -> &Path {
+        &self.environment.cwd
+    }
+
+    /// Reads runner.toml, from where it was said to be or upward from here. Warnings are printed, errors too.
+    pub(super) fn config(&self) -> Result<(Config, Findings), Findings> {
+        let path = self.config_path().ok_or_else(|| {
+            let message = format!("there is no `{FILE_NAME}` in this folder or above it");
+            let finding = crate::config::Finding::error("missing-file", Path::new(""), message);
+            let help = "change to the folder of a project, or name a file with `--file`";
+            Findings::new(vec![finding.help(help)])
+        })?;
+        Config::load(&path)
+    }
+
+    /// The folder of runs beside runner.toml, which need not be valid for that.
+    pub(super) fn store(&self) -> Result<Store, Exit> {
+        let root = self.config_path().and_then(|path| path.parent().map(Path::to_owned)).ok_or_else(|| {
+            let text = format!("there is no `{FILE_NAME}` in this folder or above it, beside which runs would be kept");
+            terminal::complain(&text, Some("change to the folder of a project, or use `--file`"), self.color());
+            Exit::Configuration
+        })?;
+        Ok(Store::new(root.join("artifacts")))
+    }
+
+    /// Where compiled plugins and answers that can be found again are kept.
+    pub(super) fn cache(&self) -> Option<PathBuf> {
+        let absolute =
+            |name: &str| self.environment.vars.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let base =
+            absolute("XDG_CACHE_HOME").or_else(|| self.environment.home.as_ref().map(|home| home.join(".cache")));
+        base.map(|base| base.join("playwarden"))
+    }
+
+    fn config_path(&self) -> Option<PathBuf> {
+        match &self.file {
+            Some(file) => Some(self.cwd().join(file)),
+            None => find_upward(self.cwd()),
+        }
+    }
+}

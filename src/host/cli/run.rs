@@ -1,0 +1,189 @@
+//! `playwarden run`.
+
+use std::env;
+
+use playwarden_sandbox::Sandbox;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::RunArguments;
+use super::check::trouble_findings;
+use super::context::Context;
+use super::exit::Exit;
+use super::terminal::{self, Live, Shown};
+use crate::config::{Config, did_you_mean};
+use crate::plan::{JobPlan, Overrides};
+use crate::report::{diagnostic, summary};
+use crate::run::{self, Finished, RunError, Settings, TroubleKind};
+
+/// Runs jobs in order until one is not successful. Returns the exit code, which may be Ansible's own.
+pub(super) fn run(context: &Context, arguments: RunArguments) -> u8 {
+    let ansible_exit_code = arguments.ansible_exit_code;
+    match carry_out(context, arguments) {
+        Err(exit) => exit.code(),
+        Ok(None) => Exit::Success.code(),
+        Ok(Some(finished)) => {
+            let own = Exit::of(&finished.outcome).code();
+            let ansible = finished.outcome.rc.map(|rc| u8::try_from(rc).unwrap_or(u8::MAX));
+            if ansible_exit_code { ansible.unwrap_or(own) } else { own }
+        }
+    }
+}
+
+/// Returns the last run.
+fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finished>, Exit> {
+    let (config, warnings) = context.config().map_err(|findings| {
+        terminal::note(&diagnostic::render_findings(&findings, context.cwd(), context.color()));
+        Exit::Configuration
+    })?;
+    if !warnings.list.is_empty() {
+        terminal::note(&diagnostic::render_findings(&warnings, context.cwd(), context.color()));
+    }
+    let jobs = choose(context, &config, &arguments.jobs)?;
+    if jobs.len() > 1 && arguments.run_id.is_some() {
+        terminal::complain("`--run-id` is for one job", Some("run the jobs one by one"), context.color());
+        return Err(Exit::Usage);
+    }
+
+    let overrides = Overrides {
+        inventory: arguments.inventory,
+        limit: arguments.limit,
+        tags: arguments.tags,
+        skip_tags: arguments.skip_tags,
+        extra_vars: arguments.extra_vars,
+        check: arguments.check.then_some(true),
+        diff: arguments.diff.then_some(true),
+        forks: arguments.forks,
+        verbosity: (arguments.verbose > 0).then_some(arguments.verbose),
+        timeout: arguments.timeout,
+        run_id: arguments.run_id,
+    };
+    // All of them first: a mistake in the second job should not be found after the first one has run.
+    let mut plans = Vec::new();
+    let mut findings = config.findings(Vec::new());
+    for job in &jobs {
+        match JobPlan::resolve(&config, job, &overrides, &context.environment) {
+            Ok(plan) => plans.push(plan),
+            Err(list) => findings.extend(config.findings(list)),
+        }
+    }
+    if findings.has_errors() {
+        findings.settle();
+        terminal::note(&diagnostic::render_findings(&findings, context.cwd(), context.color()));
+        return Err(Exit::Configuration);
+    }
+
+    let sandbox = sandbox(context)?;
+    let settings = Settings {
+        sandbox: &sandbox,
+        guard: env::current_exe().map_err(|err| fatal(context, &err))?,
+        environment: context.inherited.clone(),
+        cache: context.cache(),
+        color: context.ansible_color() && !arguments.json && !arguments.quiet,
+    };
+    let runtime = runtime().map_err(|err| fatal(context, &err))?;
+    let several = plans.len() > 1;
+    let mut last = None;
+    for plan in &plans {
+        let mut shown = match (arguments.json, arguments.quiet) {
+            (true, _) => Shown::Json,
+            (_, true) => Shown::Quiet,
+            _ => Shown::Text(Box::new(Live::new(context.stderr_is_terminal && context.stdout_is_terminal))),
+        };
+        if several && matches!(shown, Shown::Text(_)) {
+            terminal::note(&format!("== job `{}`\n", plan.job));
+        }
+        let result = runtime.block_on(async {
+            let cancel = listen()?;
+            Ok(run::run(plan, &settings, cancel, &mut |update| shown.update(update)).await)
+        });
+        shown.end();
+        let finished = match result.map_err(|err: std::io::Error| fatal(context, &err))? {
+            Ok(finished) => finished,
+            Err(err) => return Err(refused(context, &config, &plan.job, err)),
+        };
+        if !arguments.quiet {
+            terminal::note(&summary::finished(&finished, context.cwd(), context.color()));
+        }
+        let exit = Exit::of(&finished.outcome);
+        last = Some(finished);
+        if exit != Exit::Success {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+/// The jobs that are meant: those named, or the only one.
+fn choose(context: &Context, config: &Config, named: &[String]) -> Result<Vec<String>, Exit> {
+    if let Some(unknown) = named.iter().find(|name| config.job(name).is_none()) {
+        let known = config.jobs.iter().map(|job| job.name.as_str());
+        let hint = did_you_mean(unknown, known);
+        terminal::complain(&format!("there is no job `{unknown}`"), hint.as_deref(), context.color());
+        return Err(Exit::Usage);
+    }
+    match (named, &config.jobs[..]) {
+        ([], [only]) => Ok(vec![only.name.clone()]),
+        ([], []) => {
+            let hint = "add a table `[jobs.NAME]` with a `playbook` or a `module`";
+            terminal::complain("runner.toml has no job", Some(hint), context.color());
+            Err(Exit::Configuration)
+        }
+        ([], several) => {
+            let names: Vec<String> = several.iter().map(|job| format!("  {}\n", job.name)).collect();
+            terminal::complain("which job?", Some("name one or more of these, in order"), context.color());
+            terminal::out(&names.concat());
+            Err(Exit::Usage)
+        }
+        (named, _) => Ok(named.to_vec()),
+    }
+}
+
+/// Counts how often somebody asks for the end: Ctrl-C, or a SIGTERM or SIGHUP to us.
+fn listen() -> std::io::Result<watch::Receiver<u32>> {
+    let (sender, receiver) = watch::channel(0);
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let mut signals = signal(kind)?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                sender.send_modify(|times| *times += 1);
+            }
+        });
+    }
+    Ok(receiver)
+}
+
+pub(super) fn sandbox(context: &Context) -> Result<Sandbox, Exit> {
+    Sandbox::new(context.cache().map(|cache| cache.join("plugins"))).map_err(|err| {
+        terminal::error(&err, None, context.color());
+        Exit::PluginLoad
+    })
+}
+
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn fatal(context: &Context, err: &(dyn std::error::Error + 'static)) -> Exit {
+    terminal::error(err, None, context.color());
+    Exit::CouldNotStart
+}
+
+fn refused(context: &Context, config: &Config, job: &str, err: RunError) -> Exit {
+    match err {
+        RunError::Plugins(troubles) => {
+            let load = troubles.iter().any(|trouble| matches!(trouble.kind, TroubleKind::Load(_)));
+            let findings = trouble_findings(config, job, &troubles);
+            terminal::note(&diagnostic::render_findings(&findings, context.cwd(), context.color()));
+            if load { Exit::PluginLoad } else { Exit::Configuration }
+        }
+        RunError::Store(err) => {
+            terminal::error(&err, Some(&err.hint()), context.color());
+            match err {
+                crate::store::StoreError::Io { .. } => Exit::Evidence,
+                _ => Exit::Usage,
+            }
+        }
+    }
+}

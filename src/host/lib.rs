@@ -1,0 +1,29 @@
+//! Runs Ansible under guard.
+//!
+//! ```text
+//! runner.toml -> [config] -> [plan] --> [run] ---------------------------> exit code
+//!                                       |  ^ records          ^ bytes, exit
+//!                                       |  [ansible]          [process]
+//!                                       v
+//!                                    events -> [store]  then plugins  then [report]
+//! ```
+//!
+//! The modules below are the rooms of that picture, in reading order; `ARCHITECTURE.md` says who may use whom.
+//!
+//! **Invariant:** outside [`cli`], nothing here prints, exits or reads the environment.
+
+pub mod config;
+pub mod plan;
+
+mod ansible;
+pub mod process;
+pub mod report;
+pub mod run;
+pub mod store;
+
+pub mod cli;
+
+/// Returns bytes in hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,16 @@
+//! Starts one program under a guard, and ends it with everything it began.
+//!
+//! Between the host and the program stands a guard: a process of its own that becomes the reaper of every descendant,
+//! whatever session or environment that one gave itself, and that ends them all when it is told to, or when the host is
+//! gone. The host talks to it in lines of JSON ([`wire`]) over the guard's standard input.
+//!
+//! **Invariant:** nothing here knows that the program is Ansible.
+
+mod child;
+mod guard;
+pub(crate) mod tree;
+mod wire;
+
+pub(crate) use child::{Guarded, Spawn};
+pub use guard::guard_main;
+pub(crate) use wire::{Exit, Launch, Report};

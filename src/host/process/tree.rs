@@ -1,0 +1,98 @@
+//! The processes below one process, as the kernel knows them.
+
+use std::collections::HashMap;
+use std::fs;
+
+use playwarden_event::Process;
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// A process that was alive when it was looked at. The start time tells it from a later one with the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) pid: i32,
+    parent: i32,
+    started: u64,
+}
+
+/// Returns the living descendants of a process; zombies, which only wait to be reaped, left out.
+pub(crate) fn descendants(root: i32) -> Vec<Found> {
+    let mut children: HashMap<i32, Vec<(Found, bool)>> = HashMap::new();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+        if let Some((found, zombie)) = look(pid) {
+            children.entry(found.parent).or_default().push((found, zombie));
+        }
+    }
+    let mut below = Vec::new();
+    let mut next = vec![root];
+    while let Some(parent) = next.pop() {
+        for (found, zombie) in children.remove(&parent).unwrap_or_default() {
+            next.push(found.pid);
+            if !zombie {
+                below.push(found);
+            }
+        }
+    }
+    below
+}
+
+/// Sends a signal to exactly this process.
+///
+/// # Errors
+/// `SRCH` when it is gone already, `PERM` when it is out of our reach.
+pub(crate) fn signal(process: Found, signal: Signal) -> Result<(), Errno> {
+    let pid = Pid::from_raw(process.pid).ok_or(Errno::SRCH)?;
+    let handle = pidfd_open(pid, PidfdFlags::empty())?;
+    // The handle is of whoever has the id now. If that is still the one we saw, it cannot change any more.
+    match look(process.pid) {
+        Some((now, _)) if now.started == process.started => pidfd_send_signal(&handle, signal),
+        _ => Err(Errno::SRCH),
+    }
+}
+
+/// Returns a process in the form that people see.
+pub(crate) fn describe(process: Found) -> Process {
+    const LIMIT: usize = 200;
+    let raw = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    let mut command = String::from_utf8_lossy(&raw).trim_end_matches('\0').replace('\0', " ");
+    if command.is_empty() {
+        command = fs::read_to_string(format!("/proc/{}/comm", process.pid)).unwrap_or_default().trim().to_owned();
+    }
+    command.truncate(command.floor_char_boundary(LIMIT));
+    Process { pid: process.pid.unsigned_abs(), command }
+}
+
+/// Reads `/proc/PID/stat`: the process, and whether it is a zombie.
+pub(crate) fn look(pid: i32) -> Option<(Found, bool)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the command's name in parentheses and may hold anything, parentheses too.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    // Field 22 of proc(5); three are behind us and one was just read.
+    let started = fields.nth(17)?.parse().ok()?;
+    Some((Found { pid, parent, started }, matches!(state, "Z" | "X")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn finds_children_of_children_and_signals_only_them() {
+        let script = "sh -c 'echo up; exec sleep 1000' & wait";
+        let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+        let below = descendants(child.id().cast_signed());
+        assert_eq!(below.len(), 1, "{below:?}");
+        let stranger = Found { started: 0, ..below[0] };
+        assert_eq!(signal(stranger, Signal::KILL), Err(Errno::SRCH));
+        signal(below[0], Signal::KILL).unwrap();
+        assert!(child.wait().unwrap().code().is_some());
+        assert_eq!(signal(below[0], Signal::KILL), Err(Errno::SRCH));
+    }
+}

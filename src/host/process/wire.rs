@@ -1,0 +1,55 @@
+//! What host and guard tell each other, one JSON value a line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use playwarden_event::Process;
+use serde::{Deserialize, Serialize};
+
+/// From the host.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) enum Order {
+    /// Start the program. The first order, sent once.
+    Launch(Launch),
+    /// End it: interrupt, then SIGTERM, then SIGKILL to the whole tree.
+    Stop,
+    /// End it at once.
+    Kill,
+}
+
+/// What to start, and how to end it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Launch {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    /// Added to the environment that the guard has from the host.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) folder: PathBuf,
+    /// Wait so long after the interrupt.
+    pub(crate) interrupt: Duration,
+    /// Wait so long after SIGTERM.
+    pub(crate) terminate: Duration,
+    /// After a normal end: whether processes that detached are killed too.
+    pub(crate) kill_survivors: bool,
+}
+
+/// From the guard.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) enum Report {
+    /// The program runs.
+    Started { pid: u32 },
+    /// It could not be started.
+    NotStarted { text: String },
+    /// It ended; what it began may still be alive.
+    Exited(Exit),
+    /// Nothing more will be done: these are still alive. The last report.
+    Over { alive: Vec<Process> },
+}
+
+/// How the program ended: one of the two is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Exit {
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+}

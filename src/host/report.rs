@@ -1,0 +1,11 @@
+//! Makes text for people and tools out of what other rooms found or did.
+//!
+//! **Invariant:** nothing here decides anything, and nothing prints: callers
+//! get text and choose the stream.
+
+pub mod diagnostic;
+pub mod listing;
+mod progress;
+pub mod summary;
+
+pub use progress::Progress;

@@ -1,0 +1,64 @@
+//! The live line: what is happening right now, in one line.
+
+use std::time::Duration;
+
+use playwarden_event::{Event, EventKind, Totals};
+
+/// Follows a run's events.
+#[derive(Debug, Default)]
+pub struct Progress {
+    task: String,
+    /// Hosts that have finished the present task.
+    done: usize,
+    totals: Totals,
+}
+
+impl Progress {
+    /// Takes in an event, and the totals with it.
+    pub fn apply(&mut self, event: &Event, totals: Totals) {
+        self.totals = totals;
+        match event.kind() {
+            EventKind::PlaybookOnTaskStart(start) => {
+                // Under `free` a task starts once for each host.
+                let name = start.name.clone().unwrap_or_default();
+                if name != self.task {
+                    self.task = name;
+                    self.done = 0;
+                }
+            }
+            EventKind::RunnerOnOk(_)
+            | EventKind::RunnerOnFailed(_)
+            | EventKind::RunnerOnSkipped(_)
+            | EventKind::RunnerOnUnreachable(_)
+                if event.context().task.as_deref() == Some(&self.task) =>
+            {
+                self.done += 1;
+            }
+            EventKind::StatusChanged(change) if change.to == playwarden_event::Status::Canceling => {
+                "canceling".clone_into(&mut self.task);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the line.
+    #[must_use]
+    pub fn line(&self, elapsed: Duration) -> String {
+        let run = self.totals.run;
+        let task = if self.task.is_empty() { "starting" } else { &self.task };
+        let seconds = elapsed.as_secs();
+        let mut line = format!("{}:{:02}  {task}", seconds / 60, seconds % 60);
+        if self.totals.play.hosts > 0 {
+            line += &format!(
+                "  {}/{} hosts  ok {}  changed {}  failed {}  unreachable {}",
+                self.done.min(self.totals.play.hosts as usize),
+                self.totals.play.hosts,
+                run.ok,
+                run.changed,
+                run.failed,
+                run.unreachable
+            );
+        }
+        line
+    }
+}

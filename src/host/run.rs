@@ -1,0 +1,94 @@
+//! One run, from a plan to an outcome.
+//!
+//! The one loop ([`dispatcher`]) is the only maker of events. Each goes the same way: redacted, numbered, into the journal,
+//! to the policies, to whoever watches. Decisions are made in [`state`], which is pure.
+//!
+//! **Invariant:** nothing here knows TOML, the command line or a terminal.
+
+mod conclude;
+mod dispatcher;
+mod policies;
+mod prepare;
+mod publish;
+mod state;
+mod view;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use playwarden_event::{Event, Outcome, Totals};
+use playwarden_sandbox::Sandbox;
+use tokio::sync::watch;
+
+use crate::plan::JobPlan;
+use crate::store::StoreError;
+
+pub use prepare::{Trouble, TroubleKind, prepare};
+
+/// What a run needs besides its plan.
+#[derive(Debug)]
+pub struct Settings<'a> {
+    /// Loads the plugins.
+    pub sandbox: &'a Sandbox,
+    /// The program whose `__guard` is [`crate::process::guard_main`].
+    pub guard: PathBuf,
+    /// The environment that this process has and Ansible inherits.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// Where what can be found out again is kept.
+    pub cache: Option<PathBuf>,
+    /// Whether Ansible writes in color although its output is a file.
+    pub color: bool,
+}
+
+/// What happens, for whoever watches. Text comes as soon as it is printed, events as soon as they are in the journal.
+#[derive(Debug)]
+pub enum Update<'a> {
+    /// An event, and the totals with it.
+    Event(&'a Event, Totals),
+    /// Ansible printed, secrets taken out.
+    Stdout(&'a str),
+    /// Ansible printed on standard error, secrets taken out.
+    Stderr(&'a str),
+    /// Nothing, for a tenth of a second.
+    Look,
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The run id.
+    pub id: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// There is no run to speak of: nothing was started, and no folder is left or was touched.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Plugins cannot be used as runner.toml wants.
+    #[error("{} of the plugins cannot be used", .0.len())]
+    Plugins(Vec<Trouble>),
+    /// The run's folder cannot be made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Carries a plan out.
+///
+/// `cancel` counts how often a person asked for the end: once ends the run in order, twice at once. `watch` is called
+/// from the run's own loop: what it takes, Ansible waits for.
+///
+/// # Errors
+/// When nothing could be started. What goes wrong later is an [`Outcome`].
+pub async fn run(
+    plan: &JobPlan,
+    settings: &Settings<'_>,
+    cancel: watch::Receiver<u32>,
+    watch: &mut dyn FnMut(Update<'_>),
+) -> Result<Finished, RunError> {
+    let plugins = prepare(plan, settings.sandbox).await.map_err(RunError::Plugins)?.plugins;
+    dispatcher::run(plan, settings, plugins, cancel, watch).await
+}

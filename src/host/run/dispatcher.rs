@@ -1,0 +1,577 @@
+//! The loop of a run.
+//!
+//! Three phases, over and over: wait for an input, decide ([`State`] does), carry the orders out. Everything that happens
+//! becomes an event first ([`Publisher`]); policies are asked after that, and who watches is told last.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use playwarden_event::kind::{Message, RunStarted, StartFailed, StatusChanged};
+use playwarden_event::outcome::InFlight;
+use playwarden_event::{Cause, Event, EventKind, Json, Outcome, Process, StartRequest, Stats, Status, Stop, Timestamp};
+use playwarden_sandbox::{Plugin, RunView as _};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use uuid::Uuid;
+
+use super::conclude::{Seen, conclude};
+use super::policies::{Consequence, Policies, Said};
+use super::publish::{Publisher, journal_error};
+use super::state::{Order, State};
+use super::{Finished, RunError, Settings, Update};
+use crate::ansible::{Answer, CallbackPath, Installed, Link, LinkError, Record, Reported, Welcome};
+use crate::config::{MAX_EVENT, OnHostLoss, Survivors};
+use crate::plan::JobPlan;
+use crate::process::{Guarded, Launch, Report, Spawn, tree};
+use crate::store::{AnsibleVersions, Journal, Output, Redactor, RunFolder, RunRecord, StoreError};
+
+/// How often time limits are looked at and text is shown that no event has brought.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// So much of Ansible's standard error is kept as its last words.
+const WORDS: usize = 4096;
+
+/// See [`super::run`].
+pub(super) async fn run(
+    plan: &JobPlan,
+    settings: &Settings<'_>,
+    plugins: Vec<Plugin>,
+    cancel: watch::Receiver<u32>,
+    watch: &mut dyn FnMut(Update<'_>),
+) -> Result<Finished, RunError> {
+    let id = plan.run_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    let folder = RunFolder::create(&plan.artifacts, &id)?;
+    let redactor = Redactor::new(plan.secrets());
+    let record = RunRecord {
+        schema: RunRecord::SCHEMA,
+        id: id.clone(),
+        job: plan.job.clone(),
+        started: Timestamp::now(),
+        playwarden: env!("CARGO_PKG_VERSION").to_owned(),
+        ansible: None,
+        plugins: plugins.iter().map(|plugin| plugin.identity().clone()).collect(),
+        plan: redactor.json(Json::of(plan)),
+        outcome: None,
+    };
+    write_record(&folder, &record)?;
+    folder.replace("status", Status::Starting.word())?;
+
+    let source = |name: &str| folder.append(&format!(".private/{name}"));
+    let stdout = Output::new(source("stdout")?, folder.append("stdout")?);
+    let stderr = Output::new(source("stderr")?, folder.append("stderr")?);
+    let journal = Journal::new(folder.append("events.jsonl")?);
+    let publisher = Publisher::new(id.clone(), journal, redactor, stdout, stderr);
+    let view = Arc::clone(&publisher.view);
+    let (policies, said) = Policies::start(plan, plugins, &id, &folder, &view, &record.plan).await?;
+
+    let started =
+        RunStarted { job: plan.job.clone(), playwarden: record.playwarden.clone(), plugins: record.plugins.clone() };
+    let mut run = Run {
+        plan,
+        settings,
+        folder,
+        record,
+        publisher,
+        policies,
+        state: State::new(),
+        cancel,
+        watch,
+        seen: Seen::default(),
+        orders: Vec::new(),
+        stats: None,
+        in_flight: None,
+        survivors: Vec::new(),
+        heard: Instant::now(),
+    };
+    run.publish("run_started", &started);
+    run.advance(Status::Starting).await;
+    for (said, consequence) in said {
+        run.hear(said, consequence);
+    }
+    run.carry_out(None).await;
+    run.ansible().await;
+    Ok(run.finish().await)
+}
+
+/// Ansible, its guard and its socket, while there are any.
+struct Live {
+    guarded: Guarded,
+    link: Link,
+    /// Set once the guard has nothing more to do.
+    over: bool,
+    left_alive: Vec<Process>,
+}
+
+enum Input {
+    Record(Result<Option<Record>, LinkError>),
+    Report(Option<Report>),
+    Person(u32),
+    Look,
+}
+
+struct Run<'a> {
+    plan: &'a JobPlan,
+    settings: &'a Settings<'a>,
+    folder: RunFolder,
+    record: RunRecord,
+    publisher: Publisher,
+    policies: Policies,
+    state: State,
+    cancel: watch::Receiver<u32>,
+    watch: &'a mut dyn FnMut(Update<'_>),
+    seen: Seen,
+    /// Decided, and not carried out yet.
+    orders: Vec<Order>,
+    stats: Option<Stats>,
+    /// What was running when the end was ordered.
+    in_flight: Option<Vec<InFlight>>,
+    /// Local processes that outlived the run.
+    survivors: Vec<Process>,
+    /// When Ansible was last heard of.
+    heard: Instant,
+}
+
+impl Run<'_> {
+    // ---- from the first process to the last ---------------------------------------------------------------------------
+
+    async fn ansible(&mut self) {
+        if self.state.ending().is_some() {
+            return;
+        }
+        let mut live = match self.launch().await {
+            Ok(live) => live,
+            Err(err) => {
+                self.seen.words = err.to_string();
+                return;
+            }
+        };
+        let begun = Instant::now();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !live.over {
+            let input = tokio::select! {
+                biased;
+                Ok(()) = self.cancel.changed() => Input::Person(*self.cancel.borrow_and_update()),
+                record = live.link.record(), if live.link.is_listening() && self.seen.exit.is_none() => {
+                    Input::Record(record)
+                }
+                report = live.guarded.report() => Input::Report(report),
+                _ = look.tick() => Input::Look,
+            };
+            match input {
+                Input::Person(times) => self.orders.extend(self.state.asked(times)),
+                Input::Record(record) => self.take_record(&mut live.link, record).await,
+                Input::Report(report) => self.take_report(&mut live, report).await,
+                Input::Look => self.look(begun).await,
+            }
+            self.carry_out(Some(&mut live.guarded)).await;
+        }
+        self.publish_loose(None);
+        self.survivors = live.left_alive;
+        live.guarded.join().await;
+    }
+
+    async fn launch(&mut self) -> io::Result<Live> {
+        let environment = self
+            .settings
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .chain(self.plan.env.iter().map(|(name, value)| (name.into(), value.into())))
+            .collect();
+        let path = CallbackPath {
+            program: &self.plan.ansible.config,
+            folder: &self.plan.root,
+            environment: &environment,
+            cache: self.settings.cache.as_deref(),
+        };
+        let path = path.find()?;
+        let installed = Installed::into(&self.folder.private())?;
+        let mut added: Vec<(OsString, OsString)> =
+            self.plan.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if self.settings.color {
+            added.push(("ANSIBLE_FORCE_COLOR".into(), "1".into()));
+        }
+        added.extend(installed.environment(&path, Spawn::SOCKET));
+
+        let launch = Launch {
+            program: self.plan.ansible.executable.clone(),
+            arguments: self.plan.arguments(),
+            environment: added,
+            folder: self.plan.root.clone(),
+            interrupt: self.plan.stop.interrupt,
+            terminate: self.plan.stop.terminate,
+            kill_survivors: self.plan.stop.survivors == Survivors::Kill,
+        };
+        let (link, socket) = Link::pair(MAX_EVENT)?;
+        let append = |name: &str| OpenOptions::new().append(true).open(self.folder.private().join(name));
+        let spawn = Spawn { guard: &self.settings.guard, stdout: append("stdout")?, stderr: append("stderr")?, socket };
+        let guarded = Guarded::spawn(spawn, launch).await?;
+        Ok(Live { guarded, link, over: false, left_alive: Vec::new() })
+    }
+
+    async fn take_report(&mut self, live: &mut Live, report: Option<Report>) {
+        match report {
+            Some(Report::Started { pid }) => {
+                self.publisher.pid = Some(pid);
+                live.link.listen_to(pid);
+                self.orders.extend(self.state.advance(Status::Running));
+            }
+            Some(Report::NotStarted { text }) => self.seen.words = text,
+            Some(Report::Exited(exit)) => {
+                self.drain(&mut live.link).await;
+                self.seen.exit = Some(exit);
+            }
+            Some(Report::Over { alive }) => {
+                live.left_alive = alive;
+                live.over = true;
+            }
+            None => {
+                // The guard itself was killed. What it watched is still below Ansible, where it can be found.
+                self.seen.trouble.get_or_insert("the guard process was killed".to_owned());
+                if let Some(pid) = self.publisher.pid {
+                    kill_below(pid);
+                }
+                self.drain(&mut live.link).await;
+                live.over = true;
+            }
+        }
+    }
+
+    /// Takes what Ansible sent before it ended: after its death nothing can follow.
+    async fn drain(&mut self, link: &mut Link) {
+        while link.is_listening() {
+            let record = link.record_now();
+            let last = !matches!(record, Ok(Some(_)));
+            self.take_record(link, record).await;
+            // There is no one left to stop.
+            self.carry_out(None).await;
+            if last {
+                break;
+            }
+        }
+    }
+
+    // ---- records ------------------------------------------------------------------------------------------------------
+
+    async fn take_record(&mut self, link: &mut Link, record: Result<Option<Record>, LinkError>) {
+        self.heard = Instant::now();
+        let foreign = link.take_foreign();
+        if foreign > 0 {
+            let text =
+                format!("{foreign} bytes on the event socket came from another process than Ansible and were refused");
+            self.publish("warning", &Message { message: Some(text) });
+        }
+        match record {
+            Ok(None) => {}
+            Ok(Some(Record::Hello { core, python, printed })) => {
+                self.seen.greeted = true;
+                self.record.ansible = Some(AnsibleVersions { core, python });
+                let written = write_record(&self.folder, &self.record);
+                self.note(written);
+                self.publish_loose(printed.stdout);
+                let on_host_loss = match self.plan.ansible.on_host_loss {
+                    OnHostLoss::Cancel => "cancel",
+                };
+                let welcome = Welcome { gate: !self.policies.is_empty(), max_event: MAX_EVENT, on_host_loss };
+                // A callback that is gone will be missed by the guard, which says so.
+                link.welcome(welcome).await.ok();
+                self.settle(false).await;
+            }
+            Ok(Some(Record::Event(reported))) => {
+                self.take_event(*reported);
+                self.show(false);
+                self.settle(false).await;
+            }
+            Ok(Some(Record::Start(reported, start))) => {
+                self.gate(link, *reported, &start).await;
+                self.show(false);
+            }
+            Ok(Some(Record::End { printed })) => self.publish_loose(printed.stdout),
+            Err(err) => {
+                self.end(Cause::HostTrouble { text: chain(&err) }, Stop::Now);
+                self.orders.push(Order::Kill);
+            }
+        }
+    }
+
+    fn take_event(&mut self, reported: Reported) {
+        match self.publisher.reported(reported) {
+            Ok(event) => {
+                self.notice(&event);
+                self.tell(&event);
+            }
+            Err(err) => self.note(Err(journal_error(self.folder.path(), err))),
+        }
+    }
+
+    /// A task is about to start: every policy judges what came before it, then the start itself.
+    async fn gate(&mut self, link: &Link, reported: Reported, start: &StartRequest) {
+        if !self.policies.is_empty() {
+            self.settle(true).await;
+            let mut place = 0;
+            while self.state.ending().is_none()
+                && let Some(heard) = self.policies.admit(place, reported.time, start).await
+            {
+                place += 1;
+                if let Some((said, consequence)) = heard {
+                    self.hear(said, consequence);
+                }
+            }
+        }
+        let answer = match self.state.ending().map(|ending| ending.stop) {
+            None => Answer::Go,
+            Some(Stop::Now) => Answer::Now,
+            Some(Stop::AfterRunningTasks) => Answer::Drain,
+        };
+        if answer == Answer::Go {
+            self.take_event(reported);
+        }
+        if !self.policies.is_empty() {
+            // As above: a callback that is gone is the guard's to report.
+            link.answer(answer).await.ok();
+        }
+    }
+
+    // ---- policies -----------------------------------------------------------------------------------------------------
+
+    /// Asks every policy whose list of events has ended, until none is left.
+    async fn settle(&mut self, all: bool) {
+        while let Some(heard) = self.policies.evaluate_next(all).await {
+            if let Some((said, consequence)) = heard {
+                self.hear(said, consequence);
+            }
+        }
+    }
+
+    fn hear(&mut self, said: Said, consequence: Consequence) {
+        // The first cancel wins; a later one that asks for more haste still gets it.
+        let late = self.state.ending().is_some();
+        match said {
+            Said::Verdict(mut verdict) => {
+                verdict.acted_on &= !late;
+                self.publish("policy_verdict", &verdict);
+            }
+            Said::Fault(fault) => self.publish("plugin_fault", &fault),
+        }
+        match consequence {
+            Consequence::Nothing => {}
+            Consequence::End(cause, stop) => self.end(cause, stop),
+            Consequence::Fail(cause) => self.state.fail(cause),
+        }
+    }
+
+    fn end(&mut self, cause: Cause, stop: Stop) {
+        let orders = self.state.end(cause, stop);
+        self.orders.extend(orders);
+    }
+
+    // ---- time ---------------------------------------------------------------------------------------------------------
+
+    async fn look(&mut self, begun: Instant) {
+        if self.show(true) {
+            self.heard = Instant::now();
+        }
+        (self.watch)(Update::Look);
+        if self.seen.exit.is_some() {
+            return;
+        }
+        if self.plan.timeout.is_some_and(|limit| begun.elapsed() >= limit) {
+            self.end(Cause::JobTimeout, Stop::Now);
+        }
+        if self.plan.idle_timeout.is_some_and(|limit| self.heard.elapsed() >= limit) {
+            self.end(Cause::IdleTimeout, Stop::Now);
+        }
+        while let Some(heard) = self.policies.tick_next().await {
+            if let Some((said, consequence)) = heard {
+                self.hear(said, consequence);
+            }
+        }
+    }
+
+    /// Shows what was printed. Whether there was anything.
+    fn show(&mut self, all: bool) -> bool {
+        let Publisher { stdout, stderr, redactor, .. } = &mut self.publisher;
+        // What cannot be read now is read for the next event, which also reports the failure.
+        let read = stdout.read().and_then(|()| stderr.read());
+        let (out, err) = (stdout.fresh(redactor, all), stderr.fresh(redactor, all));
+        if let Some(text) = &err {
+            (self.watch)(Update::Stderr(text));
+            keep_end(&mut self.seen.words, text);
+        }
+        if let Some(text) = &out {
+            (self.watch)(Update::Stdout(text));
+        }
+        read.is_ok() && (out.is_some() || err.is_some())
+    }
+
+    // ---- events -------------------------------------------------------------------------------------------------------
+
+    fn publish<T: serde::Serialize>(&mut self, name: &str, data: &T) {
+        match self.publisher.event(name, data) {
+            Ok(event) => self.tell(&event),
+            Err(err) => self.note(Err(journal_error(self.folder.path(), err))),
+        }
+    }
+
+    fn publish_loose(&mut self, length: Option<u64>) {
+        self.show(length.is_none());
+        match self.publisher.loose_text(length) {
+            Ok(Some(event)) => self.tell(&event),
+            Ok(None) => {}
+            Err(err) => self.note(Err(journal_error(self.folder.path(), err))),
+        }
+    }
+
+    /// Hands an event that is in the journal to the policies' lists and to who watches.
+    fn tell(&mut self, event: &Arc<Event>) {
+        self.policies.push(event);
+        (self.watch)(Update::Event(event, self.publisher.view.totals()));
+    }
+
+    /// Keeps what the conclusion will need.
+    fn notice(&mut self, event: &Event) {
+        match event.kind() {
+            EventKind::PlaybookOnStart => self.seen.began = true,
+            EventKind::PlaybookOnNoHostsMatched => self.seen.unmatched = true,
+            EventKind::PlaybookOnStats(stats) => self.stats = Some(Stats::clone(stats)),
+            EventKind::RunnerOnStart(_) => self.seen.worked = true,
+            _ => {}
+        }
+    }
+
+    // ---- orders -------------------------------------------------------------------------------------------------------
+
+    async fn advance(&mut self, to: Status) {
+        self.orders.extend(self.state.advance(to));
+        self.carry_out(None).await;
+    }
+
+    /// Carries out what was decided, and what that decides in turn.
+    async fn carry_out(&mut self, mut guarded: Option<&mut Guarded>) {
+        while !self.orders.is_empty() {
+            for order in std::mem::take(&mut self.orders) {
+                match (order, &mut guarded) {
+                    (Order::Status { from, to }, _) => self.change_status(from, to),
+                    (Order::Stop, Some(guarded)) => guarded.stop().await,
+                    (Order::Kill, Some(guarded)) => guarded.kill().await,
+                    // Nothing runs.
+                    (Order::Stop | Order::Kill, None) => {}
+                }
+            }
+        }
+    }
+
+    fn change_status(&mut self, from: Status, to: Status) {
+        if to == Status::Canceling {
+            self.in_flight = Some(self.publisher.view.in_flight());
+        }
+        let detail = self.state.ending().map(|ending| ending.cause.to_string());
+        self.publish("status_changed", &StatusChanged { from, to, detail });
+        if !to.is_terminal() {
+            let written = self.folder.replace("status", to.word());
+            self.note(written);
+        }
+    }
+
+    /// A run whose evidence cannot be written does not go on.
+    fn note(&mut self, written: Result<(), StoreError>) {
+        if let Err(err) = written {
+            self.trouble(&err);
+            self.end(Cause::HostTrouble { text: chain(&err) }, Stop::Now);
+        }
+    }
+
+    fn trouble(&mut self, err: &StoreError) {
+        let text = format!("{}; the journal is whole up to event {}", chain(err), self.publisher.last());
+        self.seen.trouble.get_or_insert(text);
+    }
+
+    // ---- the end ------------------------------------------------------------------------------------------------------
+
+    async fn finish(mut self) -> Finished {
+        self.settle(true).await;
+        for (said, consequence) in self.policies.stop().await {
+            self.hear(said, consequence);
+        }
+        self.carry_out(None).await;
+        self.seen.totals = self.publisher.view.totals().run;
+        self.seen.words = self.seen.words.trim().to_owned();
+        let (status, rc, cause) = conclude(&self.seen, self.state.ending(), self.state.failing());
+        if let Some(Cause::CouldNotStart { text }) = &cause {
+            self.publish("start_failed", &StartFailed { rc, text: text.clone() });
+        }
+        self.advance(status).await;
+        let mut outcome = Outcome {
+            status,
+            rc,
+            cause,
+            started: self.record.started,
+            finished: Timestamp::now(),
+            totals: self.publisher.view.totals(),
+            stats: self.stats.take(),
+            in_flight: self.in_flight.take().unwrap_or_default(),
+            left_alive: std::mem::take(&mut self.survivors),
+            faulty_plugins: self.policies.faulty(),
+        };
+        self.publish("run_finished", &outcome);
+        self.record.outcome = Some(outcome.clone());
+        let written = self.write_end(&outcome);
+        if let Err(err) = &written {
+            self.trouble(err);
+        }
+        // Trouble that came too late for the event is at least in what the caller gets.
+        if let (Some(text), true) = (self.seen.trouble.take(), outcome.status == Status::Successful) {
+            outcome.status = Status::Failed;
+            outcome.cause = Some(Cause::HostTrouble { text });
+        }
+        if written.is_ok() {
+            self.folder.tidy();
+        }
+        Finished { id: self.record.id, folder: self.folder.path().to_owned(), outcome }
+    }
+
+    fn write_end(&self, outcome: &Outcome) -> Result<(), StoreError> {
+        self.publisher.sync().map_err(|err| journal_error(self.folder.path(), err))?;
+        let rc = outcome.rc.map_or_else(|| "None".to_owned(), |rc| rc.to_string());
+        self.folder.replace("rc", &rc)?;
+        write_record(&self.folder, &self.record)?;
+        self.folder.replace("status", outcome.status.word())
+    }
+}
+
+fn write_record(folder: &RunFolder, record: &RunRecord) -> Result<(), StoreError> {
+    let text = serde_json::to_string_pretty(record).expect("a run's record should be representable as JSON");
+    folder.replace(RunRecord::FILE, &format!("{text}\n"))
+}
+
+fn kill_below(pid: u32) {
+    let root = pid.cast_signed();
+    for found in tree::descendants(root).into_iter().chain(tree::look(root).map(|(found, _)| found)) {
+        // One that is gone already needs no signal.
+        tree::signal(found, rustix::process::Signal::KILL).ok();
+    }
+}
+
+/// Keeps the last bytes of a growing text.
+fn keep_end(kept: &mut String, text: &str) {
+    kept.push_str(text);
+    if kept.len() > WORDS {
+        let cut = kept.ceil_char_boundary(kept.len() - WORDS);
+        kept.drain(..cut);
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(err: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = err.to_string();
+    let mut source = err.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,255 @@
+//! The cancel policies of a run, and what each is to be asked next.
+//!
+//! A policy's list of events ends after each event marked failed or unreachable, before each start of a task, and at 64
+//! events. That follows from the journal alone, so a replay asks the same questions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use playwarden_event::kind::{PluginFault, PolicyVerdict, Question, VerdictWord};
+use playwarden_event::{Cause, Event, Json, PluginIdentity, StartRequest, Stop, Timestamp, Verdict};
+use playwarden_sandbox::{Fault, FaultKind, Instance, Payload, Plugin, RunInfo, RunView, Setup, Subscription};
+use tokio::time::Instant;
+
+use super::prepare::limits;
+use super::view::View;
+use crate::config::{self, FaultAction, Mode};
+use crate::plan::{JobPlan, PluginPlan};
+use crate::store::{RunFolder, StoreError};
+
+/// A list of events is never longer.
+const LIST: usize = 64;
+
+/// All policies, in the order in which they are asked.
+#[derive(Debug)]
+pub(crate) struct Policies {
+    list: Vec<Policy>,
+    view: Arc<View>,
+}
+
+#[derive(Debug)]
+struct Policy {
+    identity: PluginIdentity,
+    mode: Mode,
+    on_fault: FaultAction,
+    /// None after a fault and after the end.
+    instance: Option<Instance>,
+    faulty: bool,
+    pending: Vec<Arc<Event>>,
+    /// Whether the last pending event ends the list.
+    ripe: bool,
+    tick: Option<(Duration, Instant)>,
+}
+
+/// What came of asking.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// To be written down as `policy_verdict`.
+    Verdict(PolicyVerdict),
+    /// To be written down as `plugin_fault`.
+    Fault(PluginFault),
+}
+
+/// What the run is to do about it.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Consequence {
+    Nothing,
+    /// End, for this reason.
+    End(Cause, Stop),
+    /// Go on and end failed.
+    Fail(Cause),
+}
+
+impl Policies {
+    /// Makes an instance of each plugin. A plugin that breaks at its start has a fault like any other.
+    pub(crate) async fn start(
+        plan: &JobPlan,
+        plugins: Vec<Plugin>,
+        id: &str,
+        folder: &RunFolder,
+        view: &Arc<View>,
+        data: &Json,
+    ) -> Result<(Self, Vec<(Said, Consequence)>), StoreError> {
+        let mut list = Vec::new();
+        let mut said = Vec::new();
+        for plugin in plugins {
+            let Some(wanted) = plan.plugins.iter().find(|wanted| wanted.name == plugin.identity().name) else {
+                continue;
+            };
+            let setup = Setup {
+                config: Json::of(&wanted.config),
+                limits: limits(wanted),
+                subscription: subscription(wanted),
+                outputs: folder.plugin(&wanted.name)?,
+                run: RunInfo {
+                    id: id.to_owned(),
+                    job: plan.job.clone(),
+                    incarnation: 1,
+                    check_mode: plan.check,
+                    diff_mode: plan.diff,
+                    data: data.clone(),
+                },
+                view: Arc::clone(view) as Arc<dyn RunView>,
+                state: std::collections::BTreeMap::new(),
+            };
+            let mut policy = Policy {
+                identity: plugin.identity().clone(),
+                mode: wanted.mode,
+                on_fault: wanted.on_fault.cancel_policy,
+                instance: None,
+                faulty: false,
+                pending: Vec::new(),
+                ripe: false,
+                tick: wanted.tick.filter(|_| plugin.has_tick()).map(|tick| (tick, Instant::now() + tick)),
+            };
+            match plugin.start(setup).await {
+                Ok(instance) => policy.instance = Some(instance),
+                Err(fault) => said.push(policy.fault(fault)),
+            }
+            list.push(policy);
+        }
+        Ok((Self { list, view: Arc::clone(view) }, said))
+    }
+
+    /// Whether any policy has to be asked before a start.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Returns the names of the policies that had a fault.
+    pub(crate) fn faulty(&self) -> Vec<String> {
+        self.list.iter().filter(|policy| policy.faulty).map(|policy| policy.identity.name.clone()).collect()
+    }
+
+    /// Puts an event onto the lists of those that want it.
+    pub(crate) fn push(&mut self, event: &Arc<Event>) {
+        let marks = event.marks();
+        let ends = marks.failed || marks.unreachable;
+        for policy in &mut self.list {
+            if policy.instance.as_ref().is_some_and(|instance| instance.wants(event.name())) {
+                policy.pending.push(Arc::clone(event));
+                policy.ripe |= ends || policy.pending.len() >= LIST;
+            }
+        }
+    }
+
+    /// Asks the next policy whose list has ended; with `all`, also those whose list ends here. None when none is left.
+    pub(crate) async fn evaluate_next(&mut self, all: bool) -> Option<Option<(Said, Consequence)>> {
+        let totals = self.view.totals();
+        let due = |policy: &&mut Policy| policy.ripe || (all && !policy.pending.is_empty());
+        let policy = self.list.iter_mut().find(due)?;
+        policy.ripe = false;
+        let events = std::mem::take(&mut policy.pending);
+        let Some(instance) = &mut policy.instance else { return Some(None) };
+        let answer = instance.evaluate(&events, totals).await;
+        Some(policy.heard(answer, Question::Evaluate, None))
+    }
+
+    /// Asks the policy at this place whether a task may start. None when there is none.
+    pub(crate) async fn admit(
+        &mut self,
+        place: usize,
+        time: Timestamp,
+        start: &StartRequest,
+    ) -> Option<Option<(Said, Consequence)>> {
+        let totals = self.view.totals();
+        let policy = self.list.get_mut(place)?;
+        let Some(instance) = &mut policy.instance else { return Some(None) };
+        let answer = instance.admit(time, start, totals).await;
+        Some(policy.heard(answer, Question::Admit, Some(start)))
+    }
+
+    /// Asks the next policy whose tick is due. None when none is.
+    pub(crate) async fn tick_next(&mut self) -> Option<Option<(Said, Consequence)>> {
+        let totals = self.view.totals();
+        let now = Instant::now();
+        let due = |policy: &&mut Policy| policy.instance.is_some() && policy.tick.is_some_and(|(_, next)| next <= now);
+        let policy = self.list.iter_mut().find(due)?;
+        // Ticks that were missed are not made up for.
+        policy.tick = policy.tick.map(|(every, _)| (every, now + every));
+        let Some(instance) = &mut policy.instance else { return Some(None) };
+        let answer = instance.tick(Timestamp::now(), totals).await;
+        Some(policy.heard(answer, Question::Tick, None))
+    }
+
+    /// Makes the last call of each plugin.
+    pub(crate) async fn stop(&mut self) -> Vec<(Said, Consequence)> {
+        let mut said = Vec::new();
+        for policy in &mut self.list {
+            let Some(instance) = policy.instance.take() else { continue };
+            if let Err(fault) = instance.stop().await {
+                said.push(policy.fault(fault));
+            }
+        }
+        said
+    }
+}
+
+impl Policy {
+    fn heard(
+        &mut self,
+        answer: Result<Verdict, Fault>,
+        question: Question,
+        start: Option<&StartRequest>,
+    ) -> Option<(Said, Consequence)> {
+        let (verdict, reason, stop) = match answer {
+            Ok(Verdict::Proceed) => return None,
+            Ok(Verdict::Warn(reason)) => (VerdictWord::Warn, reason, None),
+            Ok(Verdict::Cancel(reason, stop)) => (VerdictWord::Cancel, reason, Some(stop)),
+            Err(fault) => return Some(self.fault(fault)),
+        };
+        let consequence = match stop {
+            Some(stop) if self.mode == Mode::Enforce => {
+                Consequence::End(Cause::Plugin { name: self.identity.name.clone(), reason: reason.clone() }, stop)
+            }
+            _ => Consequence::Nothing,
+        };
+        let verdict = PolicyVerdict {
+            plugin: self.identity.clone(),
+            question,
+            verdict,
+            reason,
+            stop,
+            acted_on: consequence != Consequence::Nothing,
+            host: start.map(|start| start.host.clone()),
+            task: start.map(|start| start.task.clone()),
+        };
+        Some((Said::Verdict(verdict), consequence))
+    }
+
+    fn fault(&mut self, fault: Fault) -> (Said, Consequence) {
+        // Also after an answer that merely says "failure": a policy that cannot answer is not asked again.
+        self.instance = None;
+        self.faulty = true;
+        self.pending.clear();
+        self.ripe = false;
+        let name = self.identity.name.clone();
+        let cause = Cause::PluginFault { name, text: fault.to_string() };
+        let (word, consequence) = match self.on_fault {
+            FaultAction::Ignore => ("ignore", Consequence::Nothing),
+            FaultAction::Fail => ("fail", Consequence::Fail(cause)),
+            FaultAction::Cancel => ("cancel", Consequence::End(cause, Stop::Now)),
+        };
+        let said = PluginFault {
+            plugin: self.identity.clone(),
+            call: fault.call.to_owned(),
+            fault: fault.kind.word().to_owned(),
+            text: match fault.kind {
+                FaultKind::Failure => format!("answered that it cannot judge: {}", fault.text),
+                _ => fault.text,
+            },
+            stderr: fault.stderr,
+            on_fault: word.to_owned(),
+        };
+        (Said::Fault(said), consequence)
+    }
+}
+
+fn subscription(plan: &PluginPlan) -> Subscription {
+    let payload = match &plan.payload {
+        config::Payload::None => Payload::None,
+        config::Payload::Full => Payload::Full,
+        config::Payload::Pointers(pointers) => Payload::Pointers(pointers.clone()),
+    };
+    Subscription { events: plan.events.clone(), payload }
+}

@@ -1,0 +1,132 @@
+//! Makes events: the one way from something that happened to the journal.
+
+use std::io;
+use std::sync::Arc;
+
+use playwarden_event::{Event, Head, Json, Timestamp};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::view::View;
+use crate::ansible::Reported;
+use crate::store::{Journal, Output, Redactor, StoreError};
+
+/// Numbers events and writes them down, with the text that belongs to each.
+pub(crate) struct Publisher {
+    pub(crate) id: String,
+    pub(crate) pid: Option<u32>,
+    pub(crate) redactor: Redactor,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+    journal: Journal,
+    pub(crate) view: Arc<View>,
+}
+
+impl Publisher {
+    pub(crate) fn new(id: String, journal: Journal, redactor: Redactor, stdout: Output, stderr: Output) -> Self {
+        let view = Arc::new(View::new(journal.file()));
+        Self { id, pid: None, redactor, stdout, stderr, journal, view }
+    }
+
+    /// Makes an event of what the callback reported.
+    pub(crate) fn reported(&mut self, reported: Reported) -> io::Result<Arc<Event>> {
+        self.stderr.read()?;
+        self.stderr.take(reported.printed.stderr, &self.redactor)?;
+        self.stdout.read()?;
+        let printed = self.stdout.take(reported.printed.stdout, &self.redactor)?;
+        let head = Head {
+            counter: self.journal.last() + 1,
+            uuid: reported.uuid,
+            parent_uuid: reported.parent_uuid,
+            runner_ident: self.id.clone(),
+            pid: self.pid,
+            created: reported.time,
+            stdout: printed.text,
+            start_line: printed.start_line,
+            end_line: printed.end_line,
+        };
+        let data = self.redactor.json(reported.data);
+        let event = Event::decode(head.clone(), &reported.name, data.clone()).unwrap_or_else(|err| {
+            // The callback and this host do not agree on a type. What was reported is kept all the same.
+            #[derive(Serialize)]
+            struct Undecoded<'a> {
+                callback: &'a str,
+                error: String,
+                event_data: &'a Json,
+            }
+            let data = Json::of(&Undecoded { callback: &reported.name, error: err.to_string(), event_data: &data });
+            own(head, "callback_failed", data)
+        });
+        self.write(event)
+    }
+
+    /// Makes an event of the host's own.
+    pub(crate) fn event<T: Serialize>(&mut self, name: &str, data: &T) -> io::Result<Arc<Event>> {
+        // No text goes with it: what Ansible prints belongs to what Ansible reports.
+        let printed = self.stdout.take(Some(0), &self.redactor)?;
+        self.own_event(name, data, printed.text, printed.start_line, printed.end_line)
+    }
+
+    /// Makes an event of text that belongs to no other: what was printed up to `length`, or all of it.
+    pub(crate) fn loose_text(&mut self, length: Option<u64>) -> io::Result<Option<Arc<Event>>> {
+        self.stderr.read()?;
+        self.stdout.read()?;
+        if length.is_none() {
+            self.stderr.take(None, &self.redactor)?;
+        }
+        let printed = self.stdout.take(length, &self.redactor)?;
+        if printed.text.is_empty() && printed.start_line == printed.end_line {
+            return Ok(None);
+        }
+        let none = serde_json::Map::new();
+        self.own_event("verbose", &none, printed.text, printed.start_line, printed.end_line).map(Some)
+    }
+
+    /// Returns the counter of the last event.
+    pub(crate) fn last(&self) -> u64 {
+        self.journal.last()
+    }
+
+    /// Makes the journal survive a crash of the machine.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.journal.sync()
+    }
+
+    fn own_event<T: Serialize>(
+        &mut self,
+        name: &str,
+        data: &T,
+        stdout: String,
+        start_line: u64,
+        end_line: u64,
+    ) -> io::Result<Arc<Event>> {
+        let head = Head {
+            counter: self.journal.last() + 1,
+            uuid: Uuid::new_v4().to_string(),
+            parent_uuid: None,
+            runner_ident: self.id.clone(),
+            pid: None,
+            created: Timestamp::now(),
+            stdout,
+            start_line,
+            end_line,
+        };
+        let data = self.redactor.json(Json::of(data));
+        self.write(own(head, name, data))
+    }
+
+    fn write(&mut self, event: Event) -> io::Result<Arc<Event>> {
+        let place = self.journal.append(&event)?;
+        self.view.push(&event, place);
+        Ok(Arc::new(event))
+    }
+}
+
+fn own(head: Head, name: &str, data: Json) -> Event {
+    Event::decode(head, name, data).expect("the host's own events should have the form that it reads")
+}
+
+/// The journal's place in an error message.
+pub(crate) fn journal_error(folder: &std::path::Path, source: io::Error) -> StoreError {
+    StoreError::Io { path: folder.join("events.jsonl"), source }
+}

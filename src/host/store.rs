@@ -1,0 +1,21 @@
+//! A run on disk: written in order while it lasts, read back afterwards.
+//!
+//! The layout is a promise (see README): `events.jsonl` is the truth, everything else can be made from it.
+//!
+//! **Invariant:** nothing is rendered here, and nothing is written that did not pass [`Redactor`] first.
+
+mod folder;
+mod journal;
+mod list;
+mod output;
+mod record;
+mod redact;
+
+pub(crate) use folder::RunFolder;
+pub use folder::StoreError;
+pub use journal::{ChainError, verify};
+pub(crate) use journal::{Journal, read_at};
+pub use list::{Found, NotFound, Store, StoredRun};
+pub(crate) use output::Output;
+pub use record::{AnsibleVersions, RunRecord};
+pub(crate) use redact::Redactor;

@@ -1,0 +1,133 @@
+//! The folder of one run.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// A run's folder could not be made or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is a run of that id already.
+    #[error("there is a run `{id}` already")]
+    Exists {
+        /// The run id.
+        id: String,
+    },
+    /// A run id becomes the name of a folder.
+    #[error("`{id}` cannot be a run id")]
+    BadId {
+        /// What was asked for.
+        id: String,
+    },
+    /// The disk refused.
+    #[error("`{}` cannot be written", path.display())]
+    Io {
+        /// What was to be written.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// Returns what can be done about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Exists { .. } => "choose another `--run-id`, or leave it out to get a new one".to_owned(),
+            Self::BadId { .. } => "use letters, digits and `._-`, at most 100, not beginning with a dot".to_owned(),
+            Self::Io { path, source } if source.kind() == io::ErrorKind::StorageFull => {
+                format!("make room on the disk that holds `{}`", path.display())
+            }
+            Self::Io { path, .. } => format!("check who may write `{}`, and whether its disk has room", path.display()),
+        }
+    }
+}
+
+/// A run's folder, held by the one process that writes it.
+#[derive(Debug)]
+pub(crate) struct RunFolder {
+    path: PathBuf,
+    /// Locked as long as the run is alive; the kernel lets go of it when the host dies.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes the folder, readable by its owner only.
+    pub(crate) fn create(artifacts: &Path, id: &str) -> Result<Self, StoreError> {
+        let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if id.is_empty() || id.len() > 100 || id.starts_with('.') || !id.chars().all(letters) {
+            return Err(StoreError::BadId { id: id.to_owned() });
+        }
+        let path = artifacts.join(id);
+        let failed = |source| StoreError::Io { path: path.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(artifacts).map_err(failed)?;
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::Exists { id: id.to_owned() });
+            }
+            made => made.map_err(failed)?,
+        }
+        let lock = open(&path.join(".lock")).map_err(failed)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|err| failed(err.into()))?;
+        for folder in ["plugins", ".private"] {
+            DirBuilder::new().mode(0o700).create(path.join(folder)).map_err(failed)?;
+        }
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Whether the process that wrote this run is gone.
+    pub(crate) fn is_abandoned(path: &Path) -> bool {
+        let lock = OpenOptions::new().read(true).write(true).open(path.join(".lock"));
+        lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the folder of what only a live run needs; it is removed at its end.
+    pub(crate) fn private(&self) -> PathBuf {
+        self.path.join(".private")
+    }
+
+    /// Makes and returns the folder of a plugin's own outputs.
+    pub(crate) fn plugin(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let path = self.path.join("plugins").join(name);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map(|()| path.clone()).map_err(|source| StoreError::Io { path, source })
+    }
+
+    /// Opens a file for appending.
+    pub(crate) fn append(&self, name: &str) -> Result<File, StoreError> {
+        let path = self.path.join(name);
+        open(&path).map_err(|source| StoreError::Io { path, source })
+    }
+
+    /// Writes a small file whole: a reader sees the old text or the new one.
+    pub(crate) fn replace(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        replace(&path, text).map_err(|source| StoreError::Io { path, source })
+    }
+
+    /// Removes what only a live run needs.
+    pub(crate) fn tidy(&self) {
+        // What is left is private, and the next tidy command finds it.
+        fs::remove_dir_all(self.private()).ok();
+    }
+}
+
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|err| err.error)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)
+}

@@ -1,0 +1,209 @@
+//! The runs of an artifacts folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use playwarden_event::reader::{JournalReader, ReadError};
+use playwarden_event::{Cause, EventKind, Outcome, Status, Tallies, Timestamp};
+
+use super::folder::{RunFolder, replace};
+use super::record::RunRecord;
+
+/// The artifacts folder.
+#[derive(Clone, Debug)]
+pub struct Store {
+    artifacts: PathBuf,
+}
+
+/// A run as it was found.
+#[derive(Clone, Debug)]
+pub struct StoredRun {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What `run.json` says.
+    pub record: RunRecord,
+}
+
+impl StoredRun {
+    /// Returns how the run is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match &self.record.outcome {
+            Some(outcome) => outcome.status,
+            None => fs::read_to_string(self.folder.join("status"))
+                .ok()
+                .and_then(|word| serde_json::from_value(word.trim().into()).ok())
+                .unwrap_or(Status::Running),
+        }
+    }
+}
+
+/// Runs, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Those that can be read.
+    pub runs: Vec<StoredRun>,
+    /// Folders whose `run.json` cannot be read, and why.
+    pub unreadable: Vec<(PathBuf, String)>,
+}
+
+/// No single run is meant.
+#[derive(Debug, thiserror::Error)]
+pub enum NotFound {
+    /// There is none at all.
+    #[error("there is no run in `{}`", .0.display())]
+    None(PathBuf),
+    /// None begins like this.
+    #[error("there is no run `{wanted}` in `{}`", artifacts.display())]
+    NoSuch {
+        /// What was asked for.
+        wanted: String,
+        /// Where it was looked for.
+        artifacts: PathBuf,
+    },
+    /// Several begin like this.
+    #[error("`{wanted}` can be any of {}", ids.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        wanted: String,
+        /// What it could be.
+        ids: Vec<String>,
+    },
+    /// The folder cannot be read.
+    #[error("`{}` cannot be read", .0.display())]
+    Io(PathBuf, #[source] io::Error),
+    /// The run's `run.json` cannot be read.
+    #[error("the run in `{}` cannot be read: {}", .0.display(), .1)]
+    Unreadable(PathBuf, String),
+}
+
+impl Store {
+    /// Looks at the runs in a folder, which need not exist.
+    #[must_use]
+    pub fn new(artifacts: PathBuf) -> Self {
+        Self { artifacts }
+    }
+
+    /// Returns all runs, newest first. A run whose host was killed is marked `lost` on the way.
+    ///
+    /// # Errors
+    /// When the folder is there and cannot be read.
+    pub fn list(&self) -> Result<Found, NotFound> {
+        let failed = |err| NotFound::Io(self.artifacts.clone(), err);
+        let entries = match fs::read_dir(&self.artifacts) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut found = Found::default();
+        for entry in entries {
+            let folder = entry.map_err(failed)?.path();
+            // Anything else that stands here is not ours.
+            if !folder.is_dir() || !folder.join(RunRecord::FILE).exists() {
+                continue;
+            }
+            match read(&folder) {
+                Ok(run) => found.runs.push(run),
+                Err(why) => found.unreadable.push((folder, why)),
+            }
+        }
+        found.runs.sort_by_key(|run| (std::cmp::Reverse(run.record.started), run.record.id.clone()));
+        Ok(found)
+    }
+
+    /// Returns the run of an id, of a unique beginning of one, or the newest for `@`.
+    ///
+    /// # Errors
+    /// When that is not exactly one.
+    pub fn find(&self, wanted: &str) -> Result<StoredRun, NotFound> {
+        let found = self.list()?;
+        if wanted == "@" {
+            return found.runs.into_iter().next().ok_or_else(|| NotFound::None(self.artifacts.clone()));
+        }
+        let name = |folder: &Path| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some((folder, why)) = found.unreadable.iter().find(|(folder, _)| name(folder) == wanted) {
+            return Err(NotFound::Unreadable(folder.clone(), why.clone()));
+        }
+        let exact = found.runs.iter().find(|run| run.record.id == wanted).cloned();
+        let mut matching: Vec<_> = found.runs.into_iter().filter(|run| run.record.id.starts_with(wanted)).collect();
+        match (exact, matching.len()) {
+            (Some(run), _) => Ok(run),
+            (None, 1) => Ok(matching.remove(0)),
+            (None, 0) => Err(NotFound::NoSuch { wanted: wanted.to_owned(), artifacts: self.artifacts.clone() }),
+            (None, _) => {
+                let ids = matching.into_iter().map(|run| run.record.id).collect();
+                Err(NotFound::Ambiguous { wanted: wanted.to_owned(), ids })
+            }
+        }
+    }
+}
+
+fn read(folder: &Path) -> Result<StoredRun, String> {
+    let text = fs::read_to_string(folder.join(RunRecord::FILE)).map_err(|err| err.to_string())?;
+    let record: RunRecord = serde_json::from_str(&text).map_err(|err| err.to_string())?;
+    let mut run = StoredRun { folder: folder.to_owned(), record };
+    if run.record.outcome.is_none() && RunFolder::is_abandoned(folder) {
+        mark_lost(&mut run).map_err(|err| format!("it was lost, and that cannot be written down: {err}"))?;
+    }
+    Ok(run)
+}
+
+/// Writes down that the host of this run was killed. The journal keeps its last whole event; a torn line is cut.
+fn mark_lost(run: &mut StoredRun) -> io::Result<()> {
+    let path = run.folder.join("events.jsonl");
+    let mut tallies = Tallies::default();
+    let mut text = "the host was killed before the run ended".to_owned();
+    let mut last = run.record.started;
+    let mut finished = None;
+    if let Ok(file) = File::open(&path) {
+        let mut reader = JournalReader::new(BufReader::new(file));
+        loop {
+            match reader.next_line() {
+                Ok(None) => break,
+                Ok(Some((_, event))) => {
+                    last = event.head().created;
+                    tallies.apply(&event);
+                    if let EventKind::RunFinished(outcome) = event.kind() {
+                        finished = Some(Outcome::clone(outcome));
+                    }
+                }
+                Err(ReadError::Torn { line, whole }) => {
+                    OpenOptions::new().write(true).open(&path)?.set_len(whole)?;
+                    text = format!("{text}; line {line} of the journal was torn and is cut");
+                    break;
+                }
+                Err(err) => {
+                    text = format!("{text}; {err}");
+                    break;
+                }
+            }
+        }
+    }
+    // Killed between the last event and run.json: then the journal knows better.
+    let outcome = finished.unwrap_or_else(|| Outcome {
+        status: Status::Lost,
+        rc: None,
+        cause: Some(Cause::HostTrouble { text }),
+        started: run.record.started,
+        finished: last.max(run.record.started),
+        totals: tallies.totals(),
+        stats: None,
+        in_flight: tallies.in_flight(),
+        left_alive: Vec::new(),
+        faulty_plugins: Vec::new(),
+    });
+    replace(&run.folder.join("status"), outcome.status.word())?;
+    run.record.outcome = Some(outcome);
+    let text = serde_json::to_string_pretty(&run.record)?;
+    replace(&run.folder.join(RunRecord::FILE), &format!("{text}\n"))
+}
+
+/// For times in lists.
+impl StoredRun {
+    /// Returns how long the run took, or has taken until `now`.
+    #[must_use]
+    pub fn duration(&self, now: Timestamp) -> std::time::Duration {
+        let end = self.record.outcome.as_ref().map_or(now, |outcome| outcome.finished);
+        end.since(self.record.started)
+    }
+}
