@@ -7,6 +7,7 @@
 
 mod conclude;
 mod dispatcher;
+mod launch;
 mod policies;
 mod prepare;
 mod publish;
@@ -90,5 +91,5 @@ pub async fn run(
     watch: &mut dyn FnMut(Update<'_>),
 ) -> Result<Finished, RunError> {
     let plugins = prepare(plan, settings.sandbox).await.map_err(RunError::Plugins)?.plugins;
-    dispatcher::run(plan, settings, plugins, cancel, watch).await
+    launch::run(plan, settings, plugins, cancel, watch).await
 }

@@ -67,6 +67,8 @@ pub(crate) struct Link {
     start: usize,
     largest: u64,
     foreign: u64,
+    /// Nothing can come any more: the other side is closed, or sent what cannot be read on from.
+    closed: bool,
 }
 
 impl Link {
@@ -78,7 +80,7 @@ impl Link {
         rustix::io::ioctl_fionbio(&ours, true)?;
         let socket = UnixStream::from_std(ours.into())?;
         let largest = max_event + ENVELOPE;
-        Ok((Self { socket, sender: None, buffer: Vec::new(), start: 0, largest, foreign: 0 }, theirs))
+        Ok((Self { socket, sender: None, buffer: Vec::new(), start: 0, largest, foreign: 0, closed: false }, theirs))
     }
 
     /// Names the process to listen to. Nothing is read before.
@@ -86,9 +88,9 @@ impl Link {
         self.sender = Some(pid.cast_signed());
     }
 
-    /// Whether it is known whom to listen to.
+    /// Whether it is known whom to listen to, and something can still come.
     pub(crate) fn is_listening(&self) -> bool {
-        self.sender.is_some()
+        self.sender.is_some() && !self.closed
     }
 
     /// Returns how many bytes other processes wrote, and forgets them.
@@ -98,6 +100,12 @@ impl Link {
 
     /// Waits for the next record; none when the other side is closed. May be dropped and called again.
     pub(crate) async fn record(&mut self) -> Result<Option<Record>, LinkError> {
+        let record = self.next().await;
+        self.closed |= !matches!(record, Ok(Some(_)));
+        record
+    }
+
+    async fn next(&mut self) -> Result<Option<Record>, LinkError> {
         loop {
             if let Some(record) = self.buffered()? {
                 return Ok(Some(record));

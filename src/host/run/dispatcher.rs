@@ -3,107 +3,33 @@
 //! Three phases, over and over: wait for an input, decide ([`State`] does), carry the orders out. Everything that happens
 //! becomes an event first ([`Publisher`]); policies are asked after that, and who watches is told last.
 
-use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playwarden_event::kind::{Message, RunStarted, StartFailed, StatusChanged};
+use playwarden_event::kind::{Message, StartFailed, StatusChanged};
 use playwarden_event::outcome::InFlight;
-use playwarden_event::{Cause, Event, EventKind, Json, Outcome, Process, StartRequest, Stats, Status, Stop, Timestamp};
-use playwarden_sandbox::{Plugin, RunView as _};
+use playwarden_event::{Cause, Event, EventKind, Outcome, Process, StartRequest, Stats, Status, Stop, Timestamp};
+use playwarden_sandbox::RunView as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use uuid::Uuid;
 
 use super::conclude::{Seen, conclude};
+use super::launch::{Live, write_record};
 use super::policies::{Consequence, Policies, Said};
 use super::publish::{Publisher, journal_error};
 use super::state::{Order, State};
-use super::{Finished, RunError, Settings, Update};
-use crate::ansible::{Answer, CallbackPath, Installed, Link, LinkError, Record, Reported, Welcome};
-use crate::config::{MAX_EVENT, OnHostLoss, Survivors};
+use super::{Finished, Settings, Update};
+use crate::ansible::{Answer, Link, LinkError, Record, Reported, Welcome};
+use crate::config::{MAX_EVENT, OnHostLoss};
 use crate::plan::JobPlan;
-use crate::process::{Guarded, Launch, Report, Spawn, tree};
-use crate::store::{AnsibleVersions, Journal, Output, Redactor, RunFolder, RunRecord, StoreError};
+use crate::process::{Guarded, Report, tree};
+use crate::store::{AnsibleVersions, RunFolder, RunRecord, StoreError};
 
 /// How often time limits are looked at and text is shown that no event has brought.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// So much of Ansible's standard error is kept as its last words.
 const WORDS: usize = 4096;
-
-/// See [`super::run`].
-pub(super) async fn run(
-    plan: &JobPlan,
-    settings: &Settings<'_>,
-    plugins: Vec<Plugin>,
-    cancel: watch::Receiver<u32>,
-    watch: &mut dyn FnMut(Update<'_>),
-) -> Result<Finished, RunError> {
-    let id = plan.run_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    let folder = RunFolder::create(&plan.artifacts, &id)?;
-    let redactor = Redactor::new(plan.secrets());
-    let record = RunRecord {
-        schema: RunRecord::SCHEMA,
-        id: id.clone(),
-        job: plan.job.clone(),
-        started: Timestamp::now(),
-        playwarden: env!("CARGO_PKG_VERSION").to_owned(),
-        ansible: None,
-        plugins: plugins.iter().map(|plugin| plugin.identity().clone()).collect(),
-        plan: redactor.json(Json::of(plan)),
-        outcome: None,
-    };
-    write_record(&folder, &record)?;
-    folder.replace("status", Status::Starting.word())?;
-
-    let source = |name: &str| folder.append(&format!(".private/{name}"));
-    let stdout = Output::new(source("stdout")?, folder.append("stdout")?);
-    let stderr = Output::new(source("stderr")?, folder.append("stderr")?);
-    let journal = Journal::new(folder.append("events.jsonl")?);
-    let publisher = Publisher::new(id.clone(), journal, redactor, stdout, stderr);
-    let view = Arc::clone(&publisher.view);
-    let (policies, said) = Policies::start(plan, plugins, &id, &folder, &view, &record.plan).await?;
-
-    let started =
-        RunStarted { job: plan.job.clone(), playwarden: record.playwarden.clone(), plugins: record.plugins.clone() };
-    let mut run = Run {
-        plan,
-        settings,
-        folder,
-        record,
-        publisher,
-        policies,
-        state: State::new(),
-        cancel,
-        watch,
-        seen: Seen::default(),
-        orders: Vec::new(),
-        stats: None,
-        in_flight: None,
-        survivors: Vec::new(),
-        heard: Instant::now(),
-    };
-    run.publish("run_started", &started);
-    run.advance(Status::Starting).await;
-    for (said, consequence) in said {
-        run.hear(said, consequence);
-    }
-    run.carry_out(None).await;
-    run.ansible().await;
-    Ok(run.finish().await)
-}
-
-/// Ansible, its guard and its socket, while there are any.
-struct Live {
-    guarded: Guarded,
-    link: Link,
-    /// Set once the guard has nothing more to do.
-    over: bool,
-    left_alive: Vec<Process>,
-}
 
 enum Input {
     Record(Result<Option<Record>, LinkError>),
@@ -112,32 +38,33 @@ enum Input {
     Look,
 }
 
-struct Run<'a> {
-    plan: &'a JobPlan,
-    settings: &'a Settings<'a>,
-    folder: RunFolder,
-    record: RunRecord,
-    publisher: Publisher,
-    policies: Policies,
-    state: State,
-    cancel: watch::Receiver<u32>,
-    watch: &'a mut dyn FnMut(Update<'_>),
-    seen: Seen,
+/// A run and everything that belongs to it.
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a JobPlan,
+    pub(super) settings: &'a Settings<'a>,
+    pub(super) folder: RunFolder,
+    pub(super) record: RunRecord,
+    pub(super) publisher: Publisher,
+    pub(super) policies: Policies,
+    pub(super) state: State,
+    pub(super) cancel: watch::Receiver<u32>,
+    pub(super) watch: &'a mut dyn FnMut(Update<'_>),
+    pub(super) seen: Seen,
     /// Decided, and not carried out yet.
-    orders: Vec<Order>,
-    stats: Option<Stats>,
+    pub(super) orders: Vec<Order>,
+    pub(super) stats: Option<Stats>,
     /// What was running when the end was ordered.
-    in_flight: Option<Vec<InFlight>>,
+    pub(super) in_flight: Option<Vec<InFlight>>,
     /// Local processes that outlived the run.
-    survivors: Vec<Process>,
+    pub(super) survivors: Vec<Process>,
     /// When Ansible was last heard of.
-    heard: Instant,
+    pub(super) heard: Instant,
 }
 
 impl Run<'_> {
     // ---- from the first process to the last ---------------------------------------------------------------------------
 
-    async fn ansible(&mut self) {
+    pub(super) async fn ansible(&mut self) {
         if self.state.ending().is_some() {
             return;
         }
@@ -172,45 +99,6 @@ impl Run<'_> {
         self.publish_loose(None);
         self.survivors = live.left_alive;
         live.guarded.join().await;
-    }
-
-    async fn launch(&mut self) -> io::Result<Live> {
-        let environment = self
-            .settings
-            .environment
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .chain(self.plan.env.iter().map(|(name, value)| (name.into(), value.into())))
-            .collect();
-        let path = CallbackPath {
-            program: &self.plan.ansible.config,
-            folder: &self.plan.root,
-            environment: &environment,
-            cache: self.settings.cache.as_deref(),
-        };
-        let path = path.find()?;
-        let installed = Installed::into(&self.folder.private())?;
-        let mut added: Vec<(OsString, OsString)> =
-            self.plan.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        if self.settings.color {
-            added.push(("ANSIBLE_FORCE_COLOR".into(), "1".into()));
-        }
-        added.extend(installed.environment(&path, Spawn::SOCKET));
-
-        let launch = Launch {
-            program: self.plan.ansible.executable.clone(),
-            arguments: self.plan.arguments(),
-            environment: added,
-            folder: self.plan.root.clone(),
-            interrupt: self.plan.stop.interrupt,
-            terminate: self.plan.stop.terminate,
-            kill_survivors: self.plan.stop.survivors == Survivors::Kill,
-        };
-        let (link, socket) = Link::pair(MAX_EVENT)?;
-        let append = |name: &str| OpenOptions::new().append(true).open(self.folder.private().join(name));
-        let spawn = Spawn { guard: &self.settings.guard, stdout: append("stdout")?, stderr: append("stderr")?, socket };
-        let guarded = Guarded::spawn(spawn, launch).await?;
-        Ok(Live { guarded, link, over: false, left_alive: Vec::new() })
     }
 
     async fn take_report(&mut self, live: &mut Live, report: Option<Report>) {
@@ -312,26 +200,26 @@ impl Run<'_> {
     async fn gate(&mut self, link: &Link, reported: Reported, start: &StartRequest) {
         if !self.policies.is_empty() {
             self.settle(true).await;
-            let mut place = 0;
-            while self.state.ending().is_none()
-                && let Some(heard) = self.policies.admit(place, reported.time, start).await
-            {
-                place += 1;
+            // All of them are asked, so that all that would refuse it are on record.
+            let asked = if self.state.ending().is_none() { usize::MAX } else { 0 };
+            for place in 0..asked {
+                let Some(heard) = self.policies.admit(place, reported.time, start).await else { break };
                 if let Some((said, consequence)) = heard {
                     self.hear(said, consequence);
                 }
             }
+        }
+        if self.state.ending().is_none() {
+            // A start that cannot be written down does not happen.
+            self.take_event(reported);
         }
         let answer = match self.state.ending().map(|ending| ending.stop) {
             None => Answer::Go,
             Some(Stop::Now) => Answer::Now,
             Some(Stop::AfterRunningTasks) => Answer::Drain,
         };
-        if answer == Answer::Go {
-            self.take_event(reported);
-        }
         if !self.policies.is_empty() {
-            // As above: a callback that is gone is the guard's to report.
+            // A callback that is gone will be missed by the guard, which says so.
             link.answer(answer).await.ok();
         }
     }
@@ -347,7 +235,7 @@ impl Run<'_> {
         }
     }
 
-    fn hear(&mut self, said: Said, consequence: Consequence) {
+    pub(super) fn hear(&mut self, said: Said, consequence: Consequence) {
         // The first cancel wins; a later one that asks for more haste still gets it.
         let late = self.state.ending().is_some();
         match said {
@@ -410,7 +298,7 @@ impl Run<'_> {
 
     // ---- events -------------------------------------------------------------------------------------------------------
 
-    fn publish<T: serde::Serialize>(&mut self, name: &str, data: &T) {
+    pub(super) fn publish<T: serde::Serialize>(&mut self, name: &str, data: &T) {
         match self.publisher.event(name, data) {
             Ok(event) => self.tell(&event),
             Err(err) => self.note(Err(journal_error(self.folder.path(), err))),
@@ -445,13 +333,13 @@ impl Run<'_> {
 
     // ---- orders -------------------------------------------------------------------------------------------------------
 
-    async fn advance(&mut self, to: Status) {
+    pub(super) async fn advance(&mut self, to: Status) {
         self.orders.extend(self.state.advance(to));
         self.carry_out(None).await;
     }
 
     /// Carries out what was decided, and what that decides in turn.
-    async fn carry_out(&mut self, mut guarded: Option<&mut Guarded>) {
+    pub(super) async fn carry_out(&mut self, mut guarded: Option<&mut Guarded>) {
         while !self.orders.is_empty() {
             for order in std::mem::take(&mut self.orders) {
                 match (order, &mut guarded) {
@@ -492,7 +380,7 @@ impl Run<'_> {
 
     // ---- the end ------------------------------------------------------------------------------------------------------
 
-    async fn finish(mut self) -> Finished {
+    pub(super) async fn finish(mut self) -> Finished {
         self.settle(true).await;
         for (said, consequence) in self.policies.stop().await {
             self.hear(said, consequence);
@@ -541,11 +429,6 @@ impl Run<'_> {
         write_record(&self.folder, &self.record)?;
         self.folder.replace("status", outcome.status.word())
     }
-}
-
-fn write_record(folder: &RunFolder, record: &RunRecord) -> Result<(), StoreError> {
-    let text = serde_json::to_string_pretty(record).expect("a run's record should be representable as JSON");
-    folder.replace(RunRecord::FILE, &format!("{text}\n"))
 }
 
 fn kill_below(pid: u32) {

@@ -47,6 +47,9 @@ impl StoreError {
     }
 }
 
+/// Held as long as the run is alive.
+const LOCK: &str = ".private/lock";
+
 /// A run's folder, held by the one process that writes it.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
@@ -71,17 +74,17 @@ impl RunFolder {
             }
             made => made.map_err(failed)?,
         }
-        let lock = open(&path.join(".lock")).map_err(failed)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|err| failed(err.into()))?;
         for folder in ["plugins", ".private"] {
             DirBuilder::new().mode(0o700).create(path.join(folder)).map_err(failed)?;
         }
+        let lock = open(&path.join(LOCK)).map_err(failed)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|err| failed(err.into()))?;
         Ok(Self { path, _lock: lock })
     }
 
     /// Whether the process that wrote this run is gone.
     pub(crate) fn is_abandoned(path: &Path) -> bool {
-        let lock = OpenOptions::new().read(true).write(true).open(path.join(".lock"));
+        let lock = OpenOptions::new().read(true).write(true).open(path.join(LOCK));
         lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
     }
 

@@ -1,0 +1,183 @@
+//! How a run begins: its folder, its plugins, Ansible under its guard.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::sync::Arc;
+
+use playwarden_event::kind::RunStarted;
+use playwarden_event::{Json, Process, Status, Timestamp};
+use playwarden_sandbox::Plugin;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::conclude::Seen;
+use super::dispatcher::Run;
+use super::policies::Policies;
+use super::publish::Publisher;
+use super::state::State;
+use super::{Finished, RunError, Settings, Update};
+use crate::ansible::{CallbackPath, Installed, Link};
+use crate::config::{MAX_EVENT, Survivors};
+use crate::plan::JobPlan;
+use crate::process::{Guarded, Launch, Spawn};
+use crate::store::{Journal, Output, Redactor, RunFolder, RunRecord, StoreError};
+
+/// See [`super::run`].
+pub(super) async fn run(
+    plan: &JobPlan,
+    settings: &Settings<'_>,
+    plugins: Vec<Plugin>,
+    cancel: watch::Receiver<u32>,
+    watch: &mut dyn FnMut(Update<'_>),
+) -> Result<Finished, RunError> {
+    let id = plan.run_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    let folder = RunFolder::create(&plan.artifacts, &id)?;
+    let path = folder.path().to_owned();
+    let begun = begin(plan, settings, plugins, (id, folder), cancel, watch).await;
+    let mut run = begun.inspect_err(|_| {
+        // There was no run; half a folder would look like one that was lost.
+        fs::remove_dir_all(&path).ok();
+    })?;
+    run.ansible().await;
+    Ok(run.finish().await)
+}
+
+/// Makes everything that a run needs before Ansible, and says so in its first events.
+async fn begin<'a>(
+    plan: &'a JobPlan,
+    settings: &'a Settings<'a>,
+    plugins: Vec<Plugin>,
+    (id, folder): (String, RunFolder),
+    cancel: watch::Receiver<u32>,
+    watch: &'a mut dyn FnMut(Update<'_>),
+) -> Result<Run<'a>, StoreError> {
+    let redactor = Redactor::new(plan.secrets());
+    let record = RunRecord {
+        schema: RunRecord::SCHEMA,
+        id: id.clone(),
+        job: plan.job.clone(),
+        started: Timestamp::now(),
+        playwarden: env!("CARGO_PKG_VERSION").to_owned(),
+        ansible: None,
+        plugins: plugins.iter().map(|plugin| plugin.identity().clone()).collect(),
+        plan: redactor.json(Json::of(plan)),
+        outcome: None,
+    };
+    write_record(&folder, &record)?;
+    folder.replace("status", Status::Starting.word())?;
+
+    let source = |name: &str| folder.append(&format!(".private/{name}"));
+    let stdout = Output::new(source("stdout")?, folder.append("stdout")?);
+    let stderr = Output::new(source("stderr")?, folder.append("stderr")?);
+    let journal = Journal::new(folder.append("events.jsonl")?);
+    let publisher = Publisher::new(id.clone(), journal, redactor, stdout, stderr);
+    let view = Arc::clone(&publisher.view);
+    let (policies, said) = Policies::start(plan, plugins, &id, &folder, &view, &record.plan).await?;
+
+    let started =
+        RunStarted { job: plan.job.clone(), playwarden: record.playwarden.clone(), plugins: record.plugins.clone() };
+    let mut run = Run {
+        plan,
+        settings,
+        folder,
+        record,
+        publisher,
+        policies,
+        state: State::new(),
+        cancel,
+        watch,
+        seen: Seen::default(),
+        orders: Vec::new(),
+        stats: None,
+        in_flight: None,
+        survivors: Vec::new(),
+        heard: Instant::now(),
+    };
+    run.publish("run_started", &started);
+    run.advance(Status::Starting).await;
+    for (said, consequence) in said {
+        run.hear(said, consequence);
+    }
+    run.carry_out(None).await;
+    Ok(run)
+}
+
+/// Ansible, its guard and its socket, while there are any.
+pub(super) struct Live {
+    pub(super) guarded: Guarded,
+    pub(super) link: Link,
+    /// Set once the guard has nothing more to do.
+    pub(super) over: bool,
+    pub(super) left_alive: Vec<Process>,
+}
+
+impl Run<'_> {
+    pub(super) async fn launch(&mut self) -> io::Result<Live> {
+        let environment = self
+            .settings
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .chain(self.plan.env.iter().map(|(name, value)| (name.into(), value.into())))
+            .collect();
+        let path = CallbackPath {
+            program: &self.plan.ansible.config,
+            folder: &self.plan.root,
+            environment: &environment,
+            cache: self.settings.cache.as_deref(),
+        };
+        let path = path.find()?;
+        let installed = Installed::into(&self.folder.private())?;
+        let mut added: Vec<(OsString, OsString)> =
+            self.plan.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if self.settings.color {
+            added.push(("ANSIBLE_FORCE_COLOR".into(), "1".into()));
+        }
+        added.extend(installed.environment(&path, Spawn::SOCKET));
+
+        self.write_command(&added)?;
+        let launch = Launch {
+            program: self.plan.ansible.executable.clone(),
+            arguments: self.plan.arguments(),
+            environment: added,
+            folder: self.plan.root.clone(),
+            interrupt: self.plan.stop.interrupt,
+            terminate: self.plan.stop.terminate,
+            kill_survivors: self.plan.stop.survivors == Survivors::Kill,
+        };
+        let (link, socket) = Link::pair(MAX_EVENT)?;
+        let append = |name: &str| OpenOptions::new().append(true).open(self.folder.private().join(name));
+        let spawn = Spawn { guard: &self.settings.guard, stdout: append("stdout")?, stderr: append("stderr")?, socket };
+        let guarded = Guarded::spawn(spawn, launch).await?;
+        Ok(Live { guarded, link, over: false, left_alive: Vec::new() })
+    }
+
+    /// The file `command`, as ansible-runner has it; of the environment only what a run adds.
+    fn write_command(&self, environment: &[(OsString, OsString)]) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Command {
+            command: Vec<String>,
+            cwd: String,
+            env: BTreeMap<String, String>,
+        }
+        let text = |text: &OsString| text.to_string_lossy().into_owned();
+        let executable = self.plan.ansible.executable.clone().into_os_string();
+        let command = Command {
+            command: std::iter::once(executable).chain(self.plan.arguments()).map(|word| text(&word)).collect(),
+            cwd: self.plan.root.display().to_string(),
+            env: environment.iter().map(|(name, value)| (text(name), text(value))).collect(),
+        };
+        let json = self.publisher.redactor.json(Json::of(&command));
+        self.folder.replace("command", json.text()).map_err(io::Error::other)
+    }
+}
+
+/// Writes `run.json`.
+pub(super) fn write_record(folder: &RunFolder, record: &RunRecord) -> Result<(), StoreError> {
+    let text = serde_json::to_string_pretty(record).expect("a run's record should be representable as JSON");
+    folder.replace(RunRecord::FILE, &format!("{text}\n"))
+}

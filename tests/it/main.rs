@@ -1,0 +1,18 @@
+//! The host's tests against real parts, in one program:
+//!
+//! - `rooms`: who may use whom
+//! - `config`: runner.toml, good and bad, against golden files
+//! - `plays`: real Ansible, what becomes of each thing that a play can do
+//! - `gate`: nothing starts after the breaking event
+//! - `guests`: one attack each, against the sandbox
+//! - `refusals`: bad input, and what is said about it
+//! - `runs`: files, ids, and reading runs back
+//!
+//! They need what `cargo xtask setup` makes: Ansible in `.venv` and the guests.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should end where it stands")]
+
+mod config;
+mod golden;
+mod rooms;
+mod support;
