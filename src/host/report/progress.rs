@@ -8,6 +8,8 @@ use playwarden_event::{Event, EventKind, Totals};
 #[derive(Debug, Default)]
 pub struct Progress {
     task: String,
+    /// Ansible's uuid of it: two tasks in a row may bear one name.
+    task_uuid: Option<String>,
     /// Hosts that have finished the present task.
     done: usize,
     totals: Totals,
@@ -20,9 +22,9 @@ impl Progress {
         match event.kind() {
             EventKind::PlaybookOnTaskStart(start) => {
                 // Under `free` a task starts once for each host.
-                let name = start.name.clone().unwrap_or_default();
-                if name != self.task {
-                    self.task = name;
+                if self.task_uuid != event.context().task_uuid {
+                    self.task = start.name.clone().unwrap_or_default();
+                    self.task_uuid.clone_from(&event.context().task_uuid);
                     self.done = 0;
                 }
             }
@@ -30,12 +32,13 @@ impl Progress {
             | EventKind::RunnerOnFailed(_)
             | EventKind::RunnerOnSkipped(_)
             | EventKind::RunnerOnUnreachable(_)
-                if event.context().task.as_deref() == Some(&self.task) =>
+                if event.context().task_uuid == self.task_uuid =>
             {
                 self.done += 1;
             }
             EventKind::StatusChanged(change) if change.to == playwarden_event::Status::Canceling => {
                 "canceling".clone_into(&mut self.task);
+                self.task_uuid = None;
             }
             _ => {}
         }
