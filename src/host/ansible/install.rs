@@ -19,6 +19,10 @@ impl Installed {
     /// Writes the callback into a folder that nobody else can write.
     pub(crate) fn into(private: &Path) -> io::Result<Self> {
         let folder = private.join("callback");
+        if folder.as_os_str().as_encoded_bytes().contains(&b':') {
+            let text = format!("`{}` has a colon, which Ansible cannot have in its callback path", folder.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         fs::create_dir(&folder)?;
         fs::write(folder.join("playwarden_callback.py"), CALLBACK)?;
         Ok(Self { folder, spill: private.join("spill") })

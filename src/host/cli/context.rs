@@ -49,9 +49,9 @@ impl Context {
         self.stderr_is_terminal && !self.no_color
     }
 
-    /// Whether Ansible's own text is colored.
+    /// Whether Ansible's own text is colored. Forcing it would win over the user's own word against it.
     pub(super) fn ansible_color(&self) -> bool {
-        self.stdout_is_terminal && !self.no_color
+        self.stdout_is_terminal && !self.no_color && !self.environment.vars.contains_key("ANSIBLE_NOCOLOR")
     }
 
     pub(super) fn cwd(&self) -> &Path {
