@@ -110,11 +110,12 @@ impl Link {
             if let Some(record) = self.buffered()? {
                 return Ok(Some(record));
             }
-            let piece = self.socket.async_io(Interest::READABLE, || receive(&self.socket)).await?;
-            if piece.bytes.is_empty() {
-                return Ok(None);
+            match self.socket.async_io(Interest::READABLE, || receive(&self.socket)).await {
+                Ok(piece) if piece.bytes.is_empty() => return Ok(None),
+                Ok(piece) => self.take(piece),
+                Err(err) if is_end(&err) => return Ok(None),
+                Err(err) => return Err(err.into()),
             }
-            self.take(piece);
         }
     }
 
@@ -127,7 +128,7 @@ impl Link {
             match receive(&self.socket) {
                 Ok(piece) if piece.bytes.is_empty() => return Ok(None),
                 Ok(piece) => self.take(piece),
-                Err(err) if err.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock || is_end(&err) => return Ok(None),
                 Err(err) => return Err(err.into()),
             }
         }
@@ -186,6 +187,11 @@ impl Link {
         self.start += 4 + length;
         Ok(Some(record))
     }
+}
+
+/// The callback was interrupted before it read our answer. The kernel says so only when all it sent has been read.
+fn is_end(err: &io::Error) -> bool {
+    err.kind() == io::ErrorKind::ConnectionReset
 }
 
 /// What one process sent, or a part of it.

@@ -18,7 +18,7 @@ use super::tree::{self, Found};
 use super::wire::{Exit, Launch, Order, Report};
 
 /// Until the program ends, the interrupt is repeated: one may arrive where nothing can be interrupted.
-const REPEAT: Duration = Duration::from_secs(1);
+const REPEAT: Duration = Duration::from_millis(250);
 
 /// How often the tree is looked at while it is being killed.
 const LOOK: Duration = Duration::from_millis(20);
