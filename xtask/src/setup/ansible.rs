@@ -1,0 +1,211 @@
+//! A private ansible-core in a virtual environment. The system's Python packages are neither used nor touched.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command;
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::steps::{Done, note};
+
+/// The pinned version for each Python it supports, by Python's minor version.
+const PINS: [(u32, &str); 4] = [(10, "2.17.14"), (11, "2.19.14"), (12, "2.19.14"), (13, "2.19.14")];
+
+/// Where a suitable Python may be found, best first.
+const PYTHONS: [&str; 5] = ["python3", "python3.11", "python3.12", "python3.13", "python3.10"];
+
+/// The file that says what an environment holds. Without it, an environment is not ours.
+const STAMP: &str = "playwarden-stamp";
+
+/// Stands in the stamp until the environment is complete.
+const UNFINISHED: &str = "unfinished\n";
+
+/// Which Ansible.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// The one that the project is pinned to.
+    Pinned,
+    /// A version of one's choice.
+    Version {
+        /// Such as `2.16.14`.
+        version: String,
+        /// The Python to make it with; any when absent.
+        python: Option<PathBuf>,
+    },
+}
+
+/// A Python that can make environments.
+#[derive(Debug)]
+struct Python {
+    minor: u32,
+    program: PathBuf,
+}
+
+/// Makes the environment, unless it is there and what is wanted.
+pub(crate) fn install(project: &Project, wanted: &Wanted, venv: &Path) -> Result<Done, Failure> {
+    let stamp_file = venv.join(STAMP);
+    let stamp = fs::read_to_string(&stamp_file).ok();
+    if let Some(stamp) = &stamp
+        && is_complete(venv)
+        && suits(stamp, wanted, venv)?
+    {
+        return Ok(Done::Already);
+    }
+    let (python, version) = choose(wanted)?;
+    clear(project, venv, stamp.is_some())?;
+
+    note(&format!("ansible-core {version}, Python 3.{} ({})", python.minor, python.program.display()));
+    fs::create_dir_all(venv)
+        .and_then(|()| fs::write(&stamp_file, UNFINISHED))
+        .map_err(|err| Failure::new(format!("cannot write `{}`", project.shown(&stamp_file))).because(err))?;
+    let mut make = clean(&python.program);
+    make.args(["-m", "venv"]).arg(venv);
+    command::run(&mut make, &format!("make the virtual environment `{}`", project.shown(venv)))?;
+    let mut pip = clean(&venv.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+    pip.arg(format!("ansible-core=={version}"));
+    command::run(&mut pip, &format!("install ansible-core {version} into `{}`", project.shown(venv)))?;
+    let mut ask = clean(&venv.join("bin/ansible-playbook"));
+    command::output(ask.arg("--version"), "start the new ansible-playbook")?;
+
+    fs::write(&stamp_file, stamp_text(version, &python, venv))
+        .map_err(|err| Failure::new(format!("cannot write `{}`", project.shown(&stamp_file))).because(err))?;
+    Ok(Done::Now)
+}
+
+/// An environment knows its own folder, so that has to be in the stamp too: the repository may have been moved.
+fn stamp_text(version: &str, python: &Python, venv: &Path) -> String {
+    format!("{version}\n3.{}\n{}\n{}\n", python.minor, python.program.display(), venv.display())
+}
+
+/// Returns whether the environment that the stamp describes is what is wanted.
+fn suits(stamp: &str, wanted: &Wanted, venv: &Path) -> Result<bool, Failure> {
+    let mut lines = stamp.lines();
+    let (Some(version), Some(python), Some(program), Some(folder)) =
+        (lines.next(), lines.next(), lines.next(), lines.next())
+    else {
+        return Ok(false);
+    };
+    if Path::new(folder) != venv {
+        return Ok(false);
+    }
+    Ok(match wanted {
+        Wanted::Pinned => PINS.iter().any(|(minor, pinned)| python == format!("3.{minor}") && version == *pinned),
+        Wanted::Version { version: wanted, python: None } => version == wanted,
+        Wanted::Version { version: wanted, python: Some(python) } => {
+            version == wanted && Path::new(program) == probe(python).map_err(unusable(python))?.program
+        }
+    })
+}
+
+/// Returns whether the programs are there; the Python is a link to one that may be gone.
+fn is_complete(venv: &Path) -> bool {
+    venv.join("bin/python").exists() && venv.join("bin/ansible-playbook").exists()
+}
+
+/// Removes an earlier environment of ours.
+fn clear(project: &Project, venv: &Path, is_ours: bool) -> Result<(), Failure> {
+    let is_empty = fs::read_dir(venv).is_ok_and(|mut entries| entries.next().is_none());
+    if venv.exists() && !is_ours && !is_empty {
+        return Err(Failure::new(format!("`{}` is there, but was not made by this command", project.shown(venv)))
+            .hint("move it away or delete it, then try again"));
+    }
+    match fs::remove_dir_all(venv) {
+        Err(err) if err.kind() != ErrorKind::NotFound => {
+            Err(Failure::new(format!("cannot remove the earlier `{}`", project.shown(venv))).because(err))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn choose(wanted: &Wanted) -> Result<(Python, &str), Failure> {
+    match wanted {
+        Wanted::Version { version, python: Some(python) } => Ok((probe(python).map_err(unusable(python))?, version)),
+        Wanted::Version { version, python: None } => Ok((find(|python| python.minor >= 10)?, version)),
+        Wanted::Pinned => {
+            let python = find(|python| pin(python).is_some())?;
+            let version = pin(&python).ok_or_else(|| Failure::new("no version is pinned for this Python"))?;
+            Ok((python, version))
+        }
+    }
+}
+
+fn pin(python: &Python) -> Option<&'static str> {
+    PINS.iter().find(|(minor, _)| *minor == python.minor).map(|(_, version)| *version)
+}
+
+fn find(is_suitable: impl Fn(&Python) -> bool) -> Result<Python, Failure> {
+    let mut tried = Vec::new();
+    for name in PYTHONS {
+        match probe(Path::new(name)) {
+            Ok(python) if is_suitable(&python) => return Ok(python),
+            Ok(python) => tried.push(format!("`{name}` is 3.{}", python.minor)),
+            Err(reason) => tried.push(format!("`{name}`: {reason}")),
+        }
+    }
+    Err(Failure::new("there is no Python from 3.10 to 3.13 that can make virtual environments")
+        .because(tried.join("; "))
+        .hint("install Python 3.11; on Debian and Ubuntu also the package `python3-venv`"))
+}
+
+/// Asks a Python for its version and place. On failure returns why it cannot be used, in a few words.
+fn probe(python: &Path) -> Result<Python, String> {
+    // Debian's Python has `venv` without `ensurepip` until python3-venv is installed. A shim of a version manager
+    // says the real program's name, which keeps working when the shim chooses another.
+    let script = "import sys, venv, ensurepip; print(sys.version_info[0], sys.version_info[1], sys.executable)";
+    let output = clean(python).args(["-c", script]).output().map_err(|err| match err.kind() {
+        ErrorKind::NotFound => "not found".to_owned(),
+        _ => err.to_string(),
+    })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(said.lines().last().unwrap_or("does not start").trim().to_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let mut words = said.trim().splitn(3, ' ');
+    match (words.next(), words.next().and_then(|minor| minor.parse().ok()), words.next()) {
+        (Some("3"), Some(minor), Some(program)) => Ok(Python { minor, program: program.into() }),
+        _ => Err("not a Python 3".to_owned()),
+    }
+}
+
+fn unusable(python: &Path) -> impl Fn(String) -> Failure {
+    move |reason| Failure::new(format!("cannot use the Python `{}`", python.display())).because(reason)
+}
+
+/// A program of Python's world, with the settings that would lead it elsewhere taken away.
+fn clean(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for name in ["PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_suits_only_what_it_says() {
+        let venv = Path::new("/project/.venv");
+        let python = Python { minor: 11, program: "/usr/bin/python3".into() };
+        let stamp = stamp_text("2.19.14", &python, venv);
+        let version = |version: &str| Wanted::Version { version: version.to_owned(), python: None };
+        assert!(suits(&stamp, &Wanted::Pinned, venv).unwrap());
+        assert!(suits(&stamp, &version("2.19.14"), venv).unwrap());
+        assert!(!suits(&stamp, &version("2.16.14"), venv).unwrap());
+        assert!(!suits(&stamp, &Wanted::Pinned, Path::new("/moved/.venv")).unwrap());
+        assert!(!suits(&stamp_text("2.19.13", &python, venv), &Wanted::Pinned, venv).unwrap());
+        assert!(!suits(UNFINISHED, &Wanted::Pinned, venv).unwrap());
+    }
+
+    #[test]
+    fn every_python_is_looked_for_that_has_a_pin() {
+        for (minor, _) in PINS {
+            assert!(PYTHONS.contains(&format!("python3.{minor}").as_str()));
+        }
+    }
+}

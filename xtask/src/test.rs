@@ -1,0 +1,103 @@
+//! All tests: of the host's workspace against a real Ansible, and of the guests that have unit tests.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::command;
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::setup;
+use crate::setup::ansible::Wanted;
+use crate::steps::{Done, Steps, seconds};
+
+/// Tells the end-to-end tests which virtual environment has the Ansible they use.
+const VENV_FOR_TESTS: &str = "PLAYWARDEN_TEST_ANSIBLE";
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct Arguments {
+    /// Run only the end-to-end tests, against this version of ansible-core
+    #[arg(long, value_name = "VERSION")]
+    ansible_core: Option<String>,
+    /// Make that version's environment with this Python
+    #[arg(long, value_name = "PATH", requires = "ansible_core")]
+    python: Option<PathBuf>,
+    /// Arguments for the test programs, such as part of a test's name
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+/// How many steps [`run`] takes after setting up.
+pub(crate) fn steps(arguments: &Arguments) -> usize {
+    if arguments.ansible_core.is_some() { 1 } else { 2 }
+}
+
+/// Sets up what is missing and runs the tests.
+pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -> Result<(), Failure> {
+    let start = Instant::now();
+    let (wanted, venv) = match &arguments.ansible_core {
+        None => (Wanted::Pinned, project.venv()),
+        Some(version) => {
+            check_version(version)?;
+            let python = arguments.python.clone();
+            (Wanted::Version { version: version.clone(), python }, project.path("target/ansible").join(version))
+        }
+    };
+    setup::with_ansible(project, steps, &wanted, &venv)?;
+
+    // One profile for everything: the WebAssembly engine is compiled once.
+    let mut host = project.host_cargo();
+    host.args(["test", "--release", "--locked", "--workspace", "--no-fail-fast"]).env(VENV_FOR_TESTS, &venv);
+    if arguments.ansible_core.is_some() {
+        host.args(["--test", "it"]);
+    }
+    host.arg("--").args(&arguments.args);
+    steps.take("Tests of the host", || {
+        command::run(&mut host, "pass the tests of the host")?;
+        Ok(Done::Now)
+    })?;
+    if arguments.ansible_core.is_none() {
+        steps.take("Tests of the guests, natively", || guests(project, arguments))?;
+    }
+    let which = if arguments.args.is_empty() { "All tests" } else { "The chosen tests" };
+    eprintln!("\n{which} passed, in {} with setting up.", seconds(start.elapsed()));
+    Ok(())
+}
+
+fn guests(project: &Project, arguments: &Arguments) -> Result<Done, Failure> {
+    let mut ask = project.rustc();
+    let native = command::output(ask.args(["--print", "host-tuple"]), "ask for this machine's target")?;
+    let mut test = project.guest_cargo();
+    test.args(["test", "--release", "--locked", "--lib", "--target", native.trim()]);
+    test.args(["-p", "playwarden-sdk"]);
+    for example in rust_examples(project)? {
+        test.args(["-p", &example]);
+    }
+    test.arg("--").args(&arguments.args);
+    command::run(&mut test, "pass the tests of the guests")?;
+    Ok(Done::Now)
+}
+
+/// The examples that cargo knows, by their folders, which are named like their packages.
+fn rust_examples(project: &Project) -> Result<Vec<String>, Failure> {
+    let folder = project.path("plugins/examples");
+    let cannot = |err| Failure::new(format!("cannot read `{}`", project.shown(&folder))).because(err);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(cannot)? {
+        let entry = entry.map_err(cannot)?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The version names a folder that may be deleted.
+fn check_version(version: &str) -> Result<(), Failure> {
+    let is_plain = version.starts_with(|char: char| char.is_ascii_digit())
+        && version.chars().all(|char| char.is_ascii_alphanumeric() || char == '.');
+    if is_plain { Ok(()) } else { Err(Failure::new(format!("`{version}` is not a version such as `2.16.14`"))) }
+}
