@@ -8,7 +8,7 @@
 //! next year and compared for equality.
 //!
 //! Read in this order: [`Event`] (the envelope), [`EventKind`] (what happened), [`Context`] (where), [`Tallies`] (the
-//! running counts), [`Outcome`] (how it ended), [`line`] (the journal's line), [`reader`].
+//! running counts), [`Outcome`] (how it ended), [`mod@line`] (the journal's line), [`reader`].
 
 pub mod context;
 pub mod event;

@@ -174,7 +174,7 @@ pub struct Stats {
     pub processed: BTreeMap<String, u64>,
 }
 
-/// A task that ran on a host when the run ended.
+/// A task that had started on a host when the run ended, and gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct InFlight {
     /// The inventory host.
@@ -202,7 +202,7 @@ pub struct Outcome {
     /// Ansible's counts; none when Ansible ended without giving any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats: Option<Stats>,
-    /// What was running when the end was ordered.
+    /// What had started and gave no result: it was interrupted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_flight: Vec<InFlight>,
     /// Local processes that detached from the run and were left alive.

@@ -11,12 +11,12 @@ pub enum ReadError {
     #[error("the journal could not be read")]
     Io(#[from] io::Error),
     /// A line is not an event.
-    #[error("line {line} of the journal is not an event")]
+    #[error("line {line} of the journal is not an event: {}", without_line(problem))]
     Line {
         /// Its number, from 1.
         line: u64,
         /// What is wrong with it.
-        source: serde_json::Error,
+        problem: serde_json::Error,
     },
     /// A line is not UTF-8.
     #[error("line {line} of the journal is not UTF-8")]
@@ -32,6 +32,11 @@ pub enum ReadError {
         /// Bytes of the whole lines before it.
         whole: u64,
     },
+}
+
+/// Leaves only the column of an error's place: its text was one line of many.
+fn without_line(problem: &serde_json::Error) -> String {
+    problem.to_string().replace(" at line 1 column ", " at column ")
 }
 
 /// The events of a journal in order, with the text of their lines.
@@ -73,7 +78,7 @@ impl<R: BufRead> JournalReader<R> {
             return Err(ReadError::Torn { line, whole });
         }
         let text = String::from_utf8(bytes).map_err(|_| ReadError::NotText { line })?;
-        let event = serde_json::from_str(&text).map_err(|source| ReadError::Line { line, source })?;
+        let event = serde_json::from_str(&text).map_err(|problem| ReadError::Line { line, problem })?;
         self.ended = false;
         Ok(Some((text, event)))
     }

@@ -169,12 +169,12 @@ impl Config {
             let decisive: Vec<_> = base.iter().chain(names.first()).copied().collect();
             if self.places.exact(&decisive).is_some() {
                 let path: Vec<_> = base.iter().chain(&names).copied().collect();
-                return self.places.nearest(&path);
+                return self.places.nearest_pair(&path);
             }
         }
         let base = ["plugins", plugin, "config"];
         let path: Vec<_> = base.iter().chain(&names).copied().collect();
-        self.places.nearest(&path)
+        self.places.nearest_pair(&path)
     }
 }
 
@@ -190,7 +190,7 @@ fn unreadable(path: &Path, err: &io::Error) -> Findings {
         io::ErrorKind::IsADirectory => ("unreadable-file", format!("`{shown}` is a folder")),
         _ => ("unreadable-file", format!("`{shown}` cannot be read: {err}")),
     };
-    Findings::new(vec![Finding::error(code, path, message)])
+    Findings::new(vec![Finding::error(code, path, message).help("`--file` names a readable runner.toml")])
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 
 pub mod diagnostic;
 pub mod listing;
+mod notice;
 mod progress;
 pub mod summary;
 
+pub use notice::notice;
 pub use progress::Progress;

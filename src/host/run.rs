@@ -19,19 +19,16 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use playwarden_event::{Event, Outcome, Totals};
-use playwarden_sandbox::Sandbox;
 use tokio::sync::watch;
 
 use crate::plan::JobPlan;
 use crate::store::StoreError;
 
-pub use prepare::{Trouble, TroubleKind, prepare};
+pub use prepare::{Prepared, Trouble, TroubleKind, prepare};
 
 /// What a run needs besides its plan.
 #[derive(Debug)]
-pub struct Settings<'a> {
-    /// Loads the plugins.
-    pub sandbox: &'a Sandbox,
+pub struct Settings {
     /// The program whose `__guard` is [`crate::process::guard_main`].
     pub guard: PathBuf,
     /// The environment that this process has and Ansible inherits.
@@ -66,30 +63,20 @@ pub struct Finished {
     pub outcome: Outcome,
 }
 
-/// There is no run to speak of: nothing was started, and no folder is left or was touched.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// Plugins cannot be used as runner.toml wants.
-    #[error("{} of the plugins cannot be used", .0.len())]
-    Plugins(Vec<Trouble>),
-    /// The run's folder cannot be made.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Carries a plan out.
+/// Carries a plan out, with the plugins that [`prepare`] made of it.
 ///
 /// `cancel` counts how often a person asked for the end: once ends the run in order, twice at once. `watch` is called
 /// from the run's own loop: what it takes, Ansible waits for.
 ///
 /// # Errors
-/// When nothing could be started. What goes wrong later is an [`Outcome`].
+/// When the run's folder cannot be made; then nothing was started, and nothing is left. What goes wrong later is an
+/// [`Outcome`].
 pub async fn run(
     plan: &JobPlan,
-    settings: &Settings<'_>,
+    plugins: Prepared,
+    settings: &Settings,
     cancel: watch::Receiver<u32>,
     watch: &mut dyn FnMut(Update<'_>),
-) -> Result<Finished, RunError> {
-    let plugins = prepare(plan, settings.sandbox).await.map_err(RunError::Plugins)?.plugins;
-    launch::run(plan, settings, plugins, cancel, watch).await
+) -> Result<Finished, StoreError> {
+    launch::run(plan, settings, plugins.plugins, cancel, watch).await
 }

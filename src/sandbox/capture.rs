@@ -15,6 +15,8 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
+use crate::limits;
+
 /// So much of a guest's standard error is kept for its fault.
 const STDERR_KEPT: usize = 8 << 10;
 
@@ -90,7 +92,7 @@ impl Inner {
         self.used += line.len() as u64;
         if self.used > self.limit {
             self.over = true;
-            wasmtime::bail!("the plugin logged more than {} bytes", self.limit);
+            wasmtime::bail!("logged more than {}", limits::bytes(self.limit));
         }
         if let Some(file) = &mut self.file {
             file.write_all(&line)?;
@@ -106,7 +108,7 @@ impl Inner {
         }
         if self.used + self.stdout.len() as u64 > self.limit {
             self.over = true;
-            wasmtime::bail!("the plugin printed more than {} bytes", self.limit);
+            wasmtime::bail!("printed more than {}", limits::bytes(self.limit));
         }
         Ok(())
     }

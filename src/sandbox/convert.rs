@@ -197,7 +197,7 @@ pub(crate) fn cut(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         let full = text.len();
         text.truncate(text.floor_char_boundary(limit));
-        text += &format!(" [cut, {full} bytes in full]");
+        return format!("{text} [cut, {full} bytes in full]");
     }
     text
 }

@@ -49,7 +49,7 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in `{}`", self.text, self.call)
+        write!(f, "broke in `{}`: {}", self.call, self.text)
     }
 }
 

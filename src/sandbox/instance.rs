@@ -16,7 +16,7 @@ use crate::capture::Notes;
 use crate::convert;
 use crate::fault::{Fault, FaultKind};
 use crate::guest::{Guest, RunAccess};
-use crate::limits::{Deadline, HOST_CALL_BYTES, Limits};
+use crate::limits::{Deadline, HOST_CALL_BYTES, Limits, bytes};
 use crate::load::{Indices, Plugin};
 use crate::view::{RunView, Subscription};
 
@@ -240,12 +240,13 @@ impl Instance {
     }
 
     pub(crate) fn host_fault(call: &'static str, err: &dyn std::error::Error) -> Fault {
-        Fault { call, kind: FaultKind::Host, text: err.to_string(), stderr: String::new() }
+        let text = format!("could not be served: {err}");
+        Fault { call, kind: FaultKind::Host, text, stderr: String::new() }
     }
 }
 
 fn failed(call: &'static str, failure: wit::Failure, guest: &Guest) -> Fault {
-    let text = convert::cut(failure.message, 4096);
+    let text = format!("answered with a failure: {}", convert::cut(failure.message, 4096));
     Fault { call, kind: FaultKind::Failure, text, stderr: guest.notes.take_stderr() }
 }
 
@@ -260,7 +261,7 @@ fn fault(call: &'static str, limit: Duration, err: &wasmtime::Error, guest: &Gue
     let (kind, text) = if trap == Some(&Trap::Interrupt) {
         return timeout(call, limit, guest);
     } else if guest.memory.refused {
-        (FaultKind::Memory, format!("needed more memory than its {} bytes", guest.memory.limit()))
+        (FaultKind::Memory, format!("needed more memory than its {}", bytes(guest.memory.limit())))
     } else if guest.notes.over_limit() {
         (FaultKind::Log, err.root_cause().to_string())
     } else if let Some(trap) = trap {

@@ -38,6 +38,13 @@ const TABLE_ELEMENTS: usize = 1 << 20;
 /// Bytes that a guest may hand to one host function: enough for a long line, too little to hurt.
 pub(crate) const HOST_CALL_BYTES: usize = 16 << 20;
 
+/// Writes a number of bytes as runner.toml would.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let whole = units.into_iter().find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
+    whole.map_or_else(|| format!("{bytes} bytes"), |(shift, unit)| format!("{} {unit}", bytes >> shift))
+}
+
 /// Refuses memory beyond the limit, and remembers that it did: a guest that got none usually ends in a trap that does
 /// not say why.
 #[derive(Debug)]
@@ -84,5 +91,16 @@ impl Deadline {
 
     pub(crate) fn is_over(self) -> bool {
         self.0.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_written_in_the_largest_unit_that_is_exact() {
+        let written = [64 << 20, 3 << 30, 64 << 10, 1000, 0].map(bytes);
+        assert_eq!(written, ["64 MiB", "3 GiB", "64 KiB", "1000 bytes", "0 bytes"]);
     }
 }

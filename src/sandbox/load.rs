@@ -170,7 +170,7 @@ pub enum LoadErrorKind {
         found: String,
     },
     /// The component imports what was not granted.
-    #[error("it imports {}, which was not granted", list(.0))]
+    #[error("it imports {}, which {} not granted", list(.0), if .0.len() == 1 { "was" } else { "were" })]
     Imports(Vec<String>),
     /// The imports have the right names and the wrong types.
     #[error("its imports do not fit: {0}")]
@@ -257,7 +257,7 @@ impl Sandbox {
         let compiled = tokio::task::spawn_blocking(move || Component::new(&engine, bytes)).await;
         let component = compiled
             .map_err(|err| LoadErrorKind::Compile(err.to_string()))?
-            .map_err(|err| LoadErrorKind::Compile(format!("{err:#}")))?;
+            .map_err(|err| LoadErrorKind::Compile(err.root_cause().to_string()))?;
         if let Some(cache) = &self.cache {
             // A cache that cannot be written costs time at the next run and nothing else.
             drop(cache.put(&component, sha256));

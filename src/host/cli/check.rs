@@ -40,7 +40,7 @@ fn find(context: &Context, arguments: &CheckArguments) -> Result<(Findings, usiz
     if let Some(unknown) = arguments.jobs.iter().find(|name| config.job(name).is_none()) {
         let known = config.jobs.iter().map(|job| job.name.as_str());
         let hint = did_you_mean(unknown, known);
-        terminal::complain(&format!("there is no job `{unknown}`"), hint.as_deref(), context.color());
+        terminal::complain(&no_job(context, &config, unknown), hint.as_deref(), context.color());
         return Err(Exit::Usage);
     }
     let jobs: Vec<&str> = match &arguments.jobs[..] {
@@ -68,10 +68,9 @@ fn find(context: &Context, arguments: &CheckArguments) -> Result<(Findings, usiz
         load |= troubles.iter().any(|trouble| matches!(trouble.kind, TroubleKind::Load(_)));
         findings.extend(trouble_findings(&config, job, &troubles));
         if let Some(text) = syntax_error(&plan) {
-            let message = format!("Ansible does not take the playbook of job `{job}`");
-            let finding = Finding::error("playbook-syntax", config.path(), message)
-                .at(config.span_of_job_key(job, "playbook"))
-                .help(text);
+            let message = format!("Ansible does not take the playbook of job `{job}`:\n{text}");
+            let finding =
+                Finding::error("playbook-syntax", config.path(), message).at(config.span_of_job_key(job, "playbook"));
             findings.extend(config.findings(vec![finding]));
         }
     }
@@ -82,6 +81,11 @@ fn find(context: &Context, arguments: &CheckArguments) -> Result<(Findings, usiz
         (true, false) => Exit::Configuration,
     };
     Ok((findings, jobs.len(), exit))
+}
+
+pub(super) fn no_job(context: &Context, config: &Config, wanted: &str) -> String {
+    let path = config.path().strip_prefix(context.cwd()).unwrap_or(config.path());
+    format!("there is no job `{wanted}` in `{}`", path.display())
 }
 
 /// Points troubles with plugins at the words of runner.toml.
@@ -96,7 +100,8 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
     match &trouble.kind {
         TroubleKind::Load(err) => {
             let key = if matches!(err.kind(), LoadErrorKind::Digest { .. }) { "sha256" } else { "path" };
-            let mut message = err.to_string();
+            // The path stands in the line that is pointed at.
+            let mut message = format!("plugin `{plugin}` cannot be loaded");
             let mut source = err.source();
             while let Some(cause) = source {
                 message = format!("{message}: {cause}");
@@ -106,7 +111,7 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
         }
         TroubleKind::NoHook { hook, offered } => {
             let offered = match &offered[..] {
-                [] => "it offers no hook at all".to_owned(),
+                [] => "it offers no hook at all; look whether `path` is the right file".to_owned(),
                 names => {
                     format!("it offers {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
                 }
@@ -133,7 +138,7 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
             finding.at(config.span_of_plugin_config(Some(job), plugin, pointer))
         }
         TroubleKind::Fault(fault) => {
-            let message = format!("plugin `{plugin}` broke while it was asked about its config: {fault}");
+            let message = format!("plugin `{plugin}` {fault}");
             let finding = error("plugin-fault", message).at(config.span_of_plugin(plugin));
             finding.help_if((!fault.stderr.is_empty()).then(|| fault.stderr.clone()))
         }

@@ -7,14 +7,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::RunArguments;
-use super::check::trouble_findings;
+use super::check::{no_job, trouble_findings};
 use super::context::Context;
 use super::exit::Exit;
 use super::terminal::{self, Live, Shown};
 use crate::config::{Config, did_you_mean};
 use crate::plan::{JobPlan, Overrides};
 use crate::report::{diagnostic, summary};
-use crate::run::{self, Finished, RunError, Settings, TroubleKind};
+use crate::run::{self, Finished, Prepared, Settings, Trouble, TroubleKind};
+use crate::store::StoreError;
 
 /// Runs jobs in order until one is not successful. Returns the exit code, which may be Ansible's own.
 pub(super) fn run(context: &Context, arguments: RunArguments) -> u8 {
@@ -70,21 +71,27 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
     if findings.has_errors() {
         findings.settle();
         terminal::note(&diagnostic::render_findings(&findings, context.cwd(), context.color()));
-        return Err(Exit::Configuration);
+        // What has no file stood on the command line.
+        let usage = findings.list.iter().all(|finding| finding.path.as_os_str().is_empty());
+        return Err(if usage { Exit::Usage } else { Exit::Configuration });
     }
 
     let sandbox = sandbox(context)?;
     let settings = Settings {
-        sandbox: &sandbox,
         guard: env::current_exe().map_err(|err| fatal(context, &err))?,
         environment: context.inherited.clone(),
         cache: context.cache(),
         color: context.ansible_color() && !arguments.json && !arguments.quiet,
     };
     let runtime = runtime().map_err(|err| fatal(context, &err))?;
-    let several = plans.len() > 1;
-    let mut last = None;
+    // Likewise the plugins of all jobs.
+    let mut ready = Vec::new();
     for plan in &plans {
+        ready.push((plan, runtime.block_on(prepared(context, &config, plan, &sandbox))?));
+    }
+    let several = ready.len() > 1;
+    let mut last = None;
+    for (plan, plugins) in ready {
         let mut shown = match (arguments.json, arguments.quiet) {
             (true, _) => Shown::Json,
             (_, true) => Shown::Quiet,
@@ -95,17 +102,19 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         }
         let result = runtime.block_on(async {
             let cancel = listen()?;
-            Ok(run::run(plan, &settings, cancel, &mut |update| shown.update(update)).await)
+            Ok(run::run(plan, plugins, &settings, cancel, &mut |update| shown.update(update)).await)
         });
         shown.end();
         let finished = match result.map_err(|err: std::io::Error| fatal(context, &err))? {
             Ok(finished) => finished,
-            Err(err) => return Err(refused(context, &config, &plan.job, err)),
+            Err(err) => return Err(refused(context, &err)),
         };
-        if !arguments.quiet {
-            terminal::note(&summary::finished(&finished, context.cwd(), context.color()));
-        }
         let exit = Exit::of(&finished.outcome);
+        if !arguments.quiet || exit != Exit::Success {
+            // What Ansible said was not seen by whoever wants quiet.
+            let text = summary::finished(&finished, context.cwd(), context.color(), arguments.quiet);
+            terminal::note(if arguments.quiet { text.trim_start() } else { &text });
+        }
         last = Some(finished);
         if exit != Exit::Success {
             break;
@@ -119,7 +128,7 @@ fn choose(context: &Context, config: &Config, named: &[String]) -> Result<Vec<St
     if let Some(unknown) = named.iter().find(|name| config.job(name).is_none()) {
         let known = config.jobs.iter().map(|job| job.name.as_str());
         let hint = did_you_mean(unknown, known);
-        terminal::complain(&format!("there is no job `{unknown}`"), hint.as_deref(), context.color());
+        terminal::complain(&no_job(context, config, unknown), hint.as_deref(), context.color());
         return Err(Exit::Usage);
     }
     match (named, &config.jobs[..]) {
@@ -170,20 +179,32 @@ fn fatal(context: &Context, err: &(dyn std::error::Error + 'static)) -> Exit {
     Exit::CouldNotStart
 }
 
-fn refused(context: &Context, config: &Config, job: &str, err: RunError) -> Exit {
-    match err {
-        RunError::Plugins(troubles) => {
-            let load = troubles.iter().any(|trouble| matches!(trouble.kind, TroubleKind::Load(_)));
-            let findings = trouble_findings(config, job, &troubles);
+/// Loads the plugins of a job and says what there is to say about them.
+async fn prepared(context: &Context, config: &Config, plan: &JobPlan, sandbox: &Sandbox) -> Result<Prepared, Exit> {
+    let say = |troubles: &[Trouble]| {
+        let mut findings = trouble_findings(config, &plan.job, troubles);
+        findings.settle();
+        if !findings.list.is_empty() {
             terminal::note(&diagnostic::render_findings(&findings, context.cwd(), context.color()));
-            if load { Exit::PluginLoad } else { Exit::Configuration }
         }
-        RunError::Store(err) => {
-            terminal::error(&err, Some(&err.hint()), context.color());
-            match err {
-                crate::store::StoreError::Io { .. } => Exit::Evidence,
-                _ => Exit::Usage,
-            }
+    };
+    match run::prepare(plan, sandbox).await {
+        Ok(prepared) => {
+            say(&prepared.warnings);
+            Ok(prepared)
         }
+        Err(troubles) => {
+            say(&troubles);
+            let load = troubles.iter().any(|trouble| matches!(trouble.kind, TroubleKind::Load(_)));
+            Err(if load { Exit::PluginLoad } else { Exit::Configuration })
+        }
+    }
+}
+
+fn refused(context: &Context, err: &StoreError) -> Exit {
+    terminal::error(err, Some(&err.hint()), context.color());
+    match err {
+        StoreError::Io { .. } => Exit::Evidence,
+        StoreError::Exists { .. } | StoreError::BadId { .. } => Exit::Usage,
     }
 }

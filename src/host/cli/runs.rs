@@ -2,9 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write as _};
+use std::path::Path;
 
 use playwarden_event::Timestamp;
-use playwarden_event::reader::JournalReader;
+use playwarden_event::reader::{JournalReader, ReadError};
 use serde::Serialize;
 
 use super::context::Context;
@@ -19,11 +20,15 @@ pub(super) fn list(context: &Context, arguments: &ListArguments) -> Exit {
         Ok(Err(err)) => return not_found(context, &err),
         Err(exit) => return exit,
     };
-    for (folder, why) in &found.unreadable {
-        let text = format!("the run in `{}` cannot be read: {why}", folder.display());
-        terminal::complain(&text, None, context.color());
+    let none = match (found.unreadable.is_empty() && found.runs.is_empty(), arguments.failed) {
+        (true, _) => "no runs yet\n",
+        (false, true) => "no run ended badly\n",
+        (false, false) => "",
+    };
+    for (folder, why) in found.unreadable {
+        not_found(context, &NotFound::Unreadable(folder, why));
     }
-    let mut runs = found.runs;
+    let mut runs = found.runs.clone();
     if arguments.failed {
         use playwarden_event::Status::{Canceled, Denied, Failed, Lost, Timeout};
         runs.retain(|run| matches!(run.status(), Failed | Canceled | Timeout | Lost | Denied));
@@ -31,9 +36,9 @@ pub(super) fn list(context: &Context, arguments: &ListArguments) -> Exit {
     if arguments.json {
         print_json(&runs.iter().map(listing::Row::of).collect::<Vec<_>>());
     } else if runs.is_empty() {
-        terminal::note("no runs yet\n");
+        terminal::note(none);
     } else {
-        terminal::out(&listing::table(&runs, Timestamp::now()));
+        terminal::out(&listing::table(&runs, &found.runs, Timestamp::now()));
     }
     Exit::Success
 }
@@ -66,7 +71,9 @@ pub(super) fn events(context: &Context, arguments: &EventsArguments) -> Exit {
                     // What can be read was printed; what follows is an error all the same.
                     out.flush().ok();
                     drop(out);
-                    terminal::error(&err, None, context.color());
+                    let damaged = Damaged { path: shown(context, &path), source: err };
+                    let hint = "everything before that place was shown";
+                    terminal::error(&damaged, Some(hint), context.color());
                     return Exit::Evidence;
                 }
             };
@@ -107,9 +114,16 @@ fn with_run(context: &Context, wanted: &str, then: impl FnOnce(&StoredRun) -> Ex
 
 fn not_found(context: &Context, err: &NotFound) -> Exit {
     let hint = match err {
-        NotFound::None(_) | NotFound::NoSuch { .. } => Some("`playwarden list` shows the runs"),
+        NotFound::None(_) => Some("`playwarden run` makes one"),
+        NotFound::NoSuch { .. } => Some("`playwarden list` shows the runs"),
         NotFound::Ambiguous { .. } => Some("write more of the id"),
-        NotFound::Io(..) | NotFound::Unreadable(..) => None,
+        NotFound::Io(_, err) if err.kind() == std::io::ErrorKind::NotADirectory => {
+            Some("runs are kept there: move away what stands in its place")
+        }
+        NotFound::Io(..) => Some("check who may read it"),
+        NotFound::Unreadable(..) => {
+            Some("the rest of the run is untouched in that folder, `events.jsonl` has all of it")
+        }
     };
     terminal::error(err, hint, context.color());
     match err {
@@ -118,8 +132,21 @@ fn not_found(context: &Context, err: &NotFound) -> Exit {
     }
 }
 
-fn unreadable(context: &Context, path: &std::path::Path, err: &std::io::Error) -> Exit {
-    terminal::complain(&format!("`{}` cannot be read: {err}", path.display()), None, context.color());
+/// The journal of a run is not what was written.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` is damaged")]
+struct Damaged {
+    path: String,
+    source: ReadError,
+}
+
+fn shown(context: &Context, path: &Path) -> String {
+    path.strip_prefix(context.cwd()).unwrap_or(path).display().to_string()
+}
+
+fn unreadable(context: &Context, path: &Path, err: &std::io::Error) -> Exit {
+    let hint = "`playwarden show` and `playwarden events` may still tell of the run";
+    terminal::complain(&format!("`{}` cannot be read: {err}", shown(context, path)), Some(hint), context.color());
     Exit::Evidence
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::report::{Progress, diagnostic};
+use crate::report::{Progress, diagnostic, notice};
 use crate::run::Update;
 
 /// Prints to standard output. A reader that went away ends nothing: a run goes on without it.
@@ -96,7 +96,12 @@ impl Live {
         match update {
             Update::Stdout(text) => self.print(text, out),
             Update::Stderr(text) => self.print(text, note),
-            Update::Event(event, totals) => self.progress.apply(event, totals),
+            Update::Event(event, totals) => {
+                self.progress.apply(event, totals);
+                if let Some(text) = notice(event) {
+                    self.print(&text, note);
+                }
+            }
             Update::Look => self.draw(),
         }
     }

@@ -7,7 +7,15 @@ use toml::de::{DeTable, DeValue};
 
 /// The place of every key and list item, by its path of names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Places(BTreeMap<Vec<String>, Range<usize>>);
+pub(super) struct Places(BTreeMap<Vec<String>, Place>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    /// The value; the name of a table.
+    value: Range<usize>,
+    /// Where what names it begins.
+    start: usize,
+}
 
 impl Places {
     pub(super) fn of(document: &DeTable<'_>) -> Self {
@@ -24,7 +32,14 @@ impl Places {
     /// Returns the place of exactly this path.
     pub(super) fn exact(&self, path: &[&str]) -> Option<Range<usize>> {
         let path: Vec<String> = path.iter().map(|&name| name.to_owned()).collect();
-        self.0.get(&path).cloned()
+        self.0.get(&path).map(|place| place.value.clone())
+    }
+
+    /// As [`nearest`](Self::nearest), the key included: for who does not know whether key or value is wrong.
+    pub(super) fn nearest_pair(&self, path: &[&str]) -> Option<Range<usize>> {
+        let path: Vec<String> = path.iter().map(|&name| name.to_owned()).collect();
+        let place = (1..=path.len()).rev().find_map(|length| self.0.get(&path[..length]))?;
+        Some(place.start..place.value.end)
     }
 
     fn walk(&mut self, path: &mut Vec<String>, table: &DeTable<'_>) {
@@ -33,7 +48,9 @@ impl Places {
             // A table has no good place of its own: it may be spread over
             // several headers. Its name has.
             let span = if value.get_ref().is_table() { key.span() } else { value.span() };
-            self.0.insert(path.clone(), span);
+            // A dotted key is cut into its names, a header stands elsewhere.
+            let start = key.span().start.min(span.start);
+            self.0.insert(path.clone(), Place { value: span, start });
             self.descend(path, value.get_ref());
             path.pop();
         }
@@ -45,7 +62,7 @@ impl Places {
             DeValue::Array(list) => {
                 for (index, item) in list.iter().enumerate() {
                     path.push(index.to_string());
-                    self.0.insert(path.clone(), item.span());
+                    self.0.insert(path.clone(), Place { value: item.span(), start: item.span().start });
                     self.descend(path, item.get_ref());
                     path.pop();
                 }

@@ -66,13 +66,13 @@ fn the_word_that_chooses_a_plugin_may_be_inherited() {
 fn a_pointer_into_a_configuration_finds_what_the_job_overrides() {
     let config = config();
     let of = |job, pointer| word(config.span_of_plugin_config(job, "budget", pointer));
-    assert_eq!(of(None, "/limit"), "5");
+    assert_eq!(of(None, "/limit"), "limit = 5");
     assert_eq!(of(None, "/nested/list/1"), "2");
     assert_eq!(of(None, "/nested/other"), "nested");
-    assert_eq!(of(Some("deploy"), "/limit"), "5");
+    assert_eq!(of(Some("deploy"), "/limit"), "limit = 5");
     assert_eq!(of(Some("deploy"), "/nested/list/0"), "3");
     // The override replaced the list, so there is no second item.
-    assert_eq!(of(Some("deploy"), "/nested/list/1"), "[3]");
+    assert_eq!(of(Some("deploy"), "/nested/list/1"), "list = [3]");
     let whole = config.span_of_plugin_config(Some("deploy"), "budget", "").unwrap();
     assert_eq!(whole.start, TEXT.rfind("config").unwrap());
     assert_eq!(of(Some("canary"), "/missing"), "config");

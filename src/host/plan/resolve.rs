@@ -180,9 +180,9 @@ impl Resolver<'_> {
         let mut refuse = |message: String| {
             self.findings.push(Finding::error("bad-argument", Path::new(""), message));
         };
-        if let Some(id) = overrides.run_id.as_deref().filter(|id| !is_run_id(id)) {
+        if let Some(id) = overrides.run_id.as_deref().filter(|id| !crate::is_run_id(id)) {
             refuse(format!(
-                "`{id}` cannot be a run id: 1 to 128 letters, digits, `-`, `_` and `.`, starting with a letter or digit"
+                "`{id}` cannot be a run id: 1 to 100 letters, digits, `-`, `_` and `.`, starting with a letter or digit"
             ));
         }
         if overrides.forks == Some(0) {
@@ -230,10 +230,4 @@ fn root(config: &Config, environment: &Environment) -> PathBuf {
     // Without symbolic links where possible, so that it stays the same folder
     // however the run was started.
     fs::canonicalize(&folder).unwrap_or(folder)
-}
-
-/// A run id is the name of a folder and an argument that may stand alone.
-fn is_run_id(id: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (1..=128).contains(&id.len()) && id.chars().all(fits) && id.starts_with(|c: char| c.is_ascii_alphanumeric())
 }

@@ -148,8 +148,10 @@ impl Guard {
                 Ok(Input::Reaped { pid, exit }) if self.main.is_some_and(|main| main.pid == pid) => {
                     self.main = None;
                     tell(&self.host, &Report::Exited(exit));
+                    // Workers of a program that was killed are not detached on purpose.
+                    let normal = exit.signal.is_none();
                     match self.step {
-                        Step::Running if !self.launch.kill_survivors => return,
+                        Step::Running if normal && !self.launch.kill_survivors => return,
                         Step::Killing { .. } => {}
                         _ => self.terminate(),
                     }

@@ -142,8 +142,10 @@ fn shown(path: &Path, base: &Path) -> Option<String> {
 
 /// Makes control characters visible: names of files and keys come from outside.
 fn visible(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) {
-        let escaped = text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() });
+    // A message may have several lines.
+    let hidden = |c: char| c.is_control() && c != '\n';
+    if text.contains(hidden) {
+        let escaped = text.chars().map(|c| if hidden(c) { c.escape_default().to_string() } else { c.into() });
         Cow::Owned(escaped.collect())
     } else {
         Cow::Borrowed(text)

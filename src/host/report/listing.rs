@@ -38,18 +38,18 @@ impl<'r> Row<'r> {
     }
 }
 
-/// Returns a table of runs.
+/// Returns a table of runs. Ids are shortened to what is unique among `all` of them.
 #[must_use]
-pub fn table(runs: &[StoredRun], now: Timestamp) -> String {
+pub fn table(runs: &[StoredRun], all: &[StoredRun], now: Timestamp) -> String {
     let job = runs.iter().map(|run| run.record.job.chars().count()).max().unwrap_or(0).max("JOB".len());
-    let id = runs.iter().map(|run| short(&run.record.id, runs).len()).max().unwrap_or(0).max("RUN".len());
+    let id = runs.iter().map(|run| short(&run.record.id, all).len()).max().unwrap_or(0).max("RUN".len());
     let mut text = format!("{:id$}  {:job$}  {:10}  {:19}  {:>8}  WHY\n", "RUN", "JOB", "STATUS", "STARTED", "TOOK");
     for run in runs {
         let why = run.record.outcome.as_ref().and_then(|outcome| outcome.cause.as_ref());
         let why = why.map(|cause| one_line(&cause.to_string(), 80)).unwrap_or_default();
         let line = format!(
             "{:id$}  {:job$}  {:10}  {:19}  {:>8}  {why}",
-            short(&run.record.id, runs),
+            short(&run.record.id, all),
             run.record.job,
             run.status(),
             run.record.started.to_string().replace('T', " ").split('.').next().unwrap_or_default(),
@@ -80,7 +80,7 @@ pub fn event_line(event: &Event) -> String {
     let about = match event.kind() {
         EventKind::StatusChanged(change) => format!("{} -> {}", change.from, change.to),
         EventKind::PolicyVerdict(verdict) => format!("{}: {}", verdict.plugin.name, verdict.reason.text),
-        EventKind::PluginFault(fault) => format!("{}: {} in {}", fault.plugin.name, fault.text, fault.call),
+        EventKind::PluginFault(fault) => format!("{}: broke in `{}`: {}", fault.plugin.name, fault.call, fault.text),
         EventKind::CallbackFailed(failed) => format!("{}: {}", failed.callback, failed.error),
         EventKind::StartFailed(failed) => failed.text.clone(),
         EventKind::RunFinished(outcome) => match &outcome.cause {

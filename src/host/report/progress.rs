@@ -1,5 +1,6 @@
 //! The live line: what is happening right now, in one line.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use playwarden_event::{Event, EventKind, Totals};
@@ -20,13 +21,11 @@ impl Progress {
     pub fn apply(&mut self, event: &Event, totals: Totals) {
         self.totals = totals;
         match event.kind() {
-            EventKind::PlaybookOnTaskStart(start) => {
-                // Under `free` a task starts once for each host.
-                if self.task_uuid != event.context().task_uuid {
-                    self.task = start.name.clone().unwrap_or_default();
-                    self.task_uuid.clone_from(&event.context().task_uuid);
-                    self.done = 0;
-                }
+            // Under `free` a task starts once for each host.
+            EventKind::PlaybookOnTaskStart(start) if self.task_uuid != event.context().task_uuid => {
+                self.task = start.name.clone().unwrap_or_default();
+                self.task_uuid.clone_from(&event.context().task_uuid);
+                self.done = 0;
             }
             EventKind::RunnerOnOk(_)
             | EventKind::RunnerOnFailed(_)
@@ -52,7 +51,8 @@ impl Progress {
         let seconds = elapsed.as_secs();
         let mut line = format!("{}:{:02}  {task}", seconds / 60, seconds % 60);
         if self.totals.play.hosts > 0 {
-            line += &format!(
+            write!(
+                line,
                 "  {}/{} hosts  ok {}  changed {}  failed {}  unreachable {}",
                 self.done.min(self.totals.play.hosts as usize),
                 self.totals.play.hosts,
@@ -60,7 +60,8 @@ impl Progress {
                 run.changed,
                 run.failed,
                 run.unreachable
-            );
+            )
+            .ok();
         }
         line
     }

@@ -1,23 +1,27 @@
 //! A run in a few lines, for people.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
-use playwarden_event::{Outcome, Status};
+use playwarden_event::{Cause, Outcome, Status};
 
 use super::listing::{one_line, took};
 use crate::run::Finished;
 use crate::store::StoredRun;
 
-/// Returns what is said at the end of a run.
+/// Further lines of a cause that are shown.
+const CAUSE_LINES: usize = 12;
+
+/// Returns what is said at the end of a run; `whole` adds all lines of a cause that has several.
 #[must_use]
-pub fn finished(finished: &Finished, base: &Path, color: bool) -> String {
+pub fn finished(finished: &Finished, base: &Path, color: bool, whole: bool) -> String {
     let outcome = &finished.outcome;
     let style = if color { style(outcome.status) } else { Style::new() };
     let mut text = format!("\n{style}{}{style:#}", outcome.status);
-    text += &tail(outcome);
+    text += &tail(outcome, whole);
     let folder = finished.folder.strip_prefix(base).unwrap_or(&finished.folder);
-    text += &format!("  run    {}\n  files  {}\n", finished.id, folder.display());
+    writeln!(text, "  run    {}\n  files  {}", finished.id, folder.display()).ok();
     text
 }
 
@@ -28,31 +32,42 @@ pub fn stored(run: &StoredRun, base: &Path) -> String {
     let folder = run.folder.strip_prefix(base).unwrap_or(&run.folder);
     let mut text = format!("run       {}\njob       {}\nstarted   {}\n", record.id, record.job, record.started);
     if let Some(ansible) = &record.ansible {
-        text += &format!("ansible   core {}, Python {}\n", ansible.core, ansible.python);
+        writeln!(text, "ansible   core {}, Python {}", ansible.core, ansible.python).ok();
     }
     for plugin in &record.plugins {
-        text += &format!("plugin    {} sha256:{}\n", plugin.name, plugin.sha256);
+        writeln!(text, "plugin    {} sha256:{}", plugin.name, plugin.sha256).ok();
     }
-    text += &format!("files     {}\nstatus    {}", folder.display(), run.status());
+    write!(text, "files     {}\nstatus    {}", folder.display(), run.status()).ok();
     match &record.outcome {
-        Some(outcome) => text += &tail(outcome),
+        Some(outcome) => text += &tail(outcome, true),
         None => text.push('\n'),
     }
     text
 }
 
 /// What follows the status: why, the counts, and what should be known.
-fn tail(outcome: &Outcome) -> String {
-    let mut text = match &outcome.cause {
-        Some(cause) => format!(": {}\n", one_line(&cause.to_string(), 400)),
+fn tail(outcome: &Outcome, whole: bool) -> String {
+    let cause = outcome.cause.as_ref().map(ToString::to_string);
+    let mut text = match &cause {
+        Some(cause) if whole => {
+            let mut lines = cause.trim().lines();
+            let mut text = format!(": {}\n", one_line(lines.next().unwrap_or_default(), 400));
+            for line in lines.take(CAUSE_LINES) {
+                let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
+                writeln!(text, "{}", format!("  | {line}").trim_end()).ok();
+            }
+            text
+        }
+        Some(cause) => format!(": {}\n", one_line(cause, 400)),
         None => "\n".to_owned(),
     };
     let run = outcome.totals.run;
     if run.hosts > 0 {
         let hosts = if run.hosts == 1 { "host" } else { "hosts" };
-        text += &format!(
+        writeln!(
+            text,
             "  {} {hosts}: {} failed, {} unreachable, {} changed; tasks: ok {}, changed {}, failed {}, skipped {}, \
-             rescued {}, ignored {}; {}\n",
+             rescued {}, ignored {}; {}",
             run.hosts,
             run.hosts_failed,
             run.hosts_unreachable,
@@ -64,16 +79,20 @@ fn tail(outcome: &Outcome) -> String {
             run.rescued,
             run.ignored,
             took(outcome.finished.since(outcome.started)),
-        );
+        )
+        .ok();
+    }
+    if outcome.cause == Some(Cause::NoHostsMatched) {
+        text += "  compare the inventory with `hosts` of the play and with `limit`\n";
     }
     for pair in &outcome.in_flight {
-        text += &format!("  was running: {} on {}\n", one_line(&pair.task, 100), pair.host);
+        writeln!(text, "  interrupted: {} on {}", one_line(&pair.task, 100), pair.host).ok();
     }
     for process in &outcome.left_alive {
-        text += &format!("  still alive: process {} ({})\n", process.pid, one_line(&process.command, 100));
+        writeln!(text, "  still alive: process {} ({})", process.pid, one_line(&process.command, 100)).ok();
     }
     for plugin in &outcome.faulty_plugins {
-        text += &format!("  plugin `{plugin}` had a fault and was left out from there on\n");
+        writeln!(text, "  plugin `{plugin}` had a fault and was left out from there on").ok();
     }
     text
 }

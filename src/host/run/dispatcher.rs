@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playwarden_event::kind::{Message, StartFailed, StatusChanged};
-use playwarden_event::outcome::InFlight;
 use playwarden_event::{Cause, Event, EventKind, Outcome, Process, StartRequest, Stats, Status, Stop, Timestamp};
 use playwarden_sandbox::RunView as _;
 use tokio::sync::watch;
@@ -41,7 +40,7 @@ enum Input {
 /// A run and everything that belongs to it.
 pub(super) struct Run<'a> {
     pub(super) plan: &'a JobPlan,
-    pub(super) settings: &'a Settings<'a>,
+    pub(super) settings: &'a Settings,
     pub(super) folder: RunFolder,
     pub(super) record: RunRecord,
     pub(super) publisher: Publisher,
@@ -53,8 +52,6 @@ pub(super) struct Run<'a> {
     /// Decided, and not carried out yet.
     pub(super) orders: Vec<Order>,
     pub(super) stats: Option<Stats>,
-    /// What was running when the end was ordered.
-    pub(super) in_flight: Option<Vec<InFlight>>,
     /// Local processes that outlived the run.
     pub(super) survivors: Vec<Process>,
     /// When Ansible was last heard of.
@@ -354,9 +351,6 @@ impl Run<'_> {
     }
 
     fn change_status(&mut self, from: Status, to: Status) {
-        if to == Status::Canceling {
-            self.in_flight = Some(self.publisher.view.in_flight());
-        }
         let detail = self.state.ending().map(|ending| ending.cause.to_string());
         self.publish("status_changed", &StatusChanged { from, to, detail });
         if !to.is_terminal() {
@@ -368,14 +362,15 @@ impl Run<'_> {
     /// A run whose evidence cannot be written does not go on.
     fn note(&mut self, written: Result<(), StoreError>) {
         if let Err(err) = written {
-            self.trouble(&err);
-            self.end(Cause::HostTrouble { text: chain(&err) }, Stop::Now);
+            let text = self.trouble(&err);
+            self.end(Cause::HostTrouble { text }, Stop::Now);
         }
     }
 
-    fn trouble(&mut self, err: &StoreError) {
+    /// Returns the first trouble of the run.
+    fn trouble(&mut self, err: &StoreError) -> String {
         let text = format!("{}; the journal is whole up to event {}", chain(err), self.publisher.last());
-        self.seen.trouble.get_or_insert(text);
+        self.seen.trouble.get_or_insert(text).clone()
     }
 
     // ---- the end ------------------------------------------------------------------------------------------------------
@@ -401,7 +396,7 @@ impl Run<'_> {
             finished: Timestamp::now(),
             totals: self.publisher.view.totals(),
             stats: self.stats.take(),
-            in_flight: self.in_flight.take().unwrap_or_default(),
+            in_flight: if status == Status::Successful { Vec::new() } else { self.publisher.view.in_flight() },
             left_alive: std::mem::take(&mut self.survivors),
             faulty_plugins: self.policies.faulty(),
         };

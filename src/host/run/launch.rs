@@ -19,7 +19,7 @@ use super::dispatcher::Run;
 use super::policies::Policies;
 use super::publish::Publisher;
 use super::state::State;
-use super::{Finished, RunError, Settings, Update};
+use super::{Finished, Settings, Update};
 use crate::ansible::{CallbackPath, Installed, Link};
 use crate::config::{MAX_EVENT, Survivors};
 use crate::plan::JobPlan;
@@ -29,11 +29,11 @@ use crate::store::{Journal, Output, Redactor, RunFolder, RunRecord, StoreError};
 /// See [`super::run`].
 pub(super) async fn run(
     plan: &JobPlan,
-    settings: &Settings<'_>,
+    settings: &Settings,
     plugins: Vec<Plugin>,
     cancel: watch::Receiver<u32>,
     watch: &mut dyn FnMut(Update<'_>),
-) -> Result<Finished, RunError> {
+) -> Result<Finished, StoreError> {
     let id = plan.run_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let folder = RunFolder::create(&plan.artifacts, &id)?;
     let path = folder.path().to_owned();
@@ -49,7 +49,7 @@ pub(super) async fn run(
 /// Makes everything that a run needs before Ansible, and says so in its first events.
 async fn begin<'a>(
     plan: &'a JobPlan,
-    settings: &'a Settings<'a>,
+    settings: &'a Settings,
     plugins: Vec<Plugin>,
     (id, folder): (String, RunFolder),
     cancel: watch::Receiver<u32>,
@@ -93,7 +93,6 @@ async fn begin<'a>(
         seen: Seen::default(),
         orders: Vec::new(),
         stats: None,
-        in_flight: None,
         survivors: Vec::new(),
         heard: Instant::now(),
     };

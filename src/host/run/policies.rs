@@ -1,14 +1,16 @@
 //! The cancel policies of a run, and what each is to be asked next.
 //!
 //! A policy's list of events ends after each event marked failed or unreachable, before each start of a task, and at 64
-//! events. That follows from the journal alone, so a replay asks the same questions.
+//! events. What plugins said themselves opens the next list and never ends one: a policy that warns of everything would
+//! else be asked about its own warnings for ever. All of that follows from the journal alone, so a replay asks the same
+//! questions.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use playwarden_event::kind::{PluginFault, PolicyVerdict, Question, VerdictWord};
-use playwarden_event::{Cause, Event, Json, PluginIdentity, StartRequest, Stop, Timestamp, Verdict};
-use playwarden_sandbox::{Fault, FaultKind, Instance, Payload, Plugin, RunInfo, RunView, Setup, Subscription};
+use playwarden_event::{Cause, Event, EventKind, Json, PluginIdentity, StartRequest, Stop, Timestamp, Verdict};
+use playwarden_sandbox::{Fault, Instance, Payload, Plugin, RunInfo, RunView, Setup, Subscription};
 use tokio::time::Instant;
 
 use super::prepare::limits;
@@ -36,7 +38,7 @@ struct Policy {
     instance: Option<Instance>,
     faulty: bool,
     pending: Vec<Arc<Event>>,
-    /// Whether the last pending event ends the list.
+    /// Whether a list among the pending events has ended.
     ripe: bool,
     tick: Option<(Duration, Instant)>,
 }
@@ -123,12 +125,11 @@ impl Policies {
 
     /// Puts an event onto the lists of those that want it.
     pub(crate) fn push(&mut self, event: &Arc<Event>) {
-        let marks = event.marks();
-        let ends = marks.failed || marks.unreachable;
+        let ends = ends_list(event);
         for policy in &mut self.list {
             if policy.instance.as_ref().is_some_and(|instance| instance.wants(event.name())) {
                 policy.pending.push(Arc::clone(event));
-                policy.ripe |= ends || policy.pending.len() >= LIST;
+                policy.ripe |= ends || (policy.pending.len() >= LIST && !is_plugins_own(event));
             }
         }
     }
@@ -136,10 +137,11 @@ impl Policies {
     /// Asks the next policy whose list has ended; with `all`, also those whose list ends here. None when none is left.
     pub(crate) async fn evaluate_next(&mut self, all: bool) -> Option<Option<(Said, Consequence)>> {
         let totals = self.view.totals();
-        let due = |policy: &&mut Policy| policy.ripe || (all && !policy.pending.is_empty());
-        let policy = self.list.iter_mut().find(due)?;
-        policy.ripe = false;
-        let events = std::mem::take(&mut policy.pending);
+        let due = |policy: &mut Policy| (policy.ripe || all).then(|| list_end(&policy.pending, all)).flatten();
+        let (policy, end) = self.list.iter_mut().find_map(|policy| due(policy).map(|end| (policy, end)))?;
+        let rest = policy.pending.split_off(end);
+        let events = std::mem::replace(&mut policy.pending, rest);
+        policy.ripe = list_end(&policy.pending, false).is_some();
         let Some(instance) = &mut policy.instance else { return Some(None) };
         let answer = instance.evaluate(&events, totals).await;
         Some(policy.heard(answer, Question::Evaluate, None))
@@ -183,6 +185,24 @@ impl Policies {
         }
         said
     }
+}
+
+/// Returns where the first list of these events ends; with `all`, the last one ends here. None when none has ended.
+fn list_end(pending: &[Arc<Event>], all: bool) -> Option<usize> {
+    if let Some(last) = pending.iter().take(LIST).position(|event| ends_list(event)) {
+        return Some(last + 1);
+    }
+    let whole = pending.iter().rposition(|event| !is_plugins_own(event))? + 1;
+    (all || whole >= LIST).then_some(whole.min(LIST))
+}
+
+fn ends_list(event: &Event) -> bool {
+    let marks = event.marks();
+    marks.failed || marks.unreachable
+}
+
+fn is_plugins_own(event: &Event) -> bool {
+    matches!(event.kind(), EventKind::PolicyVerdict(_) | EventKind::PluginFault(_))
 }
 
 impl Policy {
@@ -234,10 +254,7 @@ impl Policy {
             plugin: self.identity.clone(),
             call: fault.call.to_owned(),
             fault: fault.kind.word().to_owned(),
-            text: match fault.kind {
-                FaultKind::Failure => format!("answered that it cannot judge: {}", fault.text),
-                _ => fault.text,
-            },
+            text: fault.text,
             stderr: fault.stderr,
             on_fault: word.to_owned(),
         };
@@ -252,4 +269,58 @@ fn subscription(plan: &PluginPlan) -> Subscription {
         config::Payload::Pointers(pointers) => Payload::Pointers(pointers.clone()),
     };
     Subscription { events: plan.events.clone(), payload }
+}
+
+#[cfg(test)]
+mod tests {
+    use playwarden_event::Head;
+
+    use super::*;
+
+    fn events(names: &[&str]) -> Vec<Arc<Event>> {
+        let plugin = r#""plugin":{"name":"p","sha256":""}"#;
+        let event = |(index, name): (usize, &&str)| {
+            let head = Head {
+                counter: index as u64 + 1,
+                uuid: index.to_string(),
+                parent_uuid: None,
+                runner_ident: "r".to_owned(),
+                pid: None,
+                created: Timestamp::from_ns(0),
+                stdout: String::new(),
+                start_line: 0,
+                end_line: 0,
+            };
+            let data = match *name {
+                "policy_verdict" => format!(
+                    r#"{{{plugin},"question":"evaluate","verdict":"warn","reason":{{"text":"w"}},"acted_on":false}}"#
+                ),
+                _ => r#"{"host":"h"}"#.to_owned(),
+            };
+            Arc::new(Event::decode(head, name, Json::parse(data).unwrap()).unwrap())
+        };
+        names.iter().enumerate().map(event).collect()
+    }
+
+    #[test]
+    fn a_list_ends_after_a_failure_before_a_start_and_at_64() {
+        let (ok, failed, verdict) = ("runner_on_ok", "runner_on_failed", "policy_verdict");
+        for (names, ended, before_start) in [
+            (vec![], None, None),
+            (vec![ok, ok], None, Some(2)),
+            (vec![ok, failed, ok, failed], Some(2), Some(2)),
+            (vec![ok, "runner_on_unreachable", ok], Some(2), Some(2)),
+            (vec![ok; 63], None, Some(63)),
+            (vec![ok; 65], Some(64), Some(64)),
+            // A verdict waits for the next list.
+            (vec![verdict], None, None),
+            (vec![verdict, ok, verdict], None, Some(2)),
+            (vec![verdict, failed, verdict], Some(2), Some(2)),
+            (vec![verdict; 80], None, None),
+            ([vec![verdict; 80], vec![ok]].concat(), Some(64), Some(64)),
+        ] {
+            let events = events(&names);
+            assert_eq!((list_end(&events, false), list_end(&events, true)), (ended, before_start), "{names:?}");
+        }
+    }
 }

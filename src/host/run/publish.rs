@@ -1,5 +1,8 @@
 //! Makes events: the one way from something that happened to the journal.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 /// A run's folder could not be made or written.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +39,14 @@ impl StoreError {
     pub fn hint(&self) -> String {
         match self {
             Self::Exists { .. } => "choose another `--run-id`, or leave it out to get a new one".to_owned(),
-            Self::BadId { .. } => "use letters, digits and `._-`, at most 100, not beginning with a dot".to_owned(),
+            Self::BadId { .. } => {
+                "use 1 to 100 letters, digits, `-`, `_` and `.`, starting with a letter or digit".to_owned()
+            }
             Self::Io { path, source } if source.kind() == io::ErrorKind::StorageFull => {
                 format!("make room on the disk that holds `{}`", path.display())
+            }
+            Self::Io { path, source } if matches!(source.kind(), io::ErrorKind::NotADirectory) => {
+                format!("runs are kept there: move away what stands at `{}`", path.display())
             }
             Self::Io { path, .. } => format!("check who may write `{}`, and whether its disk has room", path.display()),
         }
@@ -61,13 +67,12 @@ pub(crate) struct RunFolder {
 impl RunFolder {
     /// Makes the folder, readable by its owner only.
     pub(crate) fn create(artifacts: &Path, id: &str) -> Result<Self, StoreError> {
-        let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if id.is_empty() || id.len() > 100 || id.starts_with('.') || !id.chars().all(letters) {
+        if !crate::is_run_id(id) {
             return Err(StoreError::BadId { id: id.to_owned() });
         }
+        make_artifacts(artifacts).map_err(|source| StoreError::Io { path: artifacts.to_owned(), source })?;
         let path = artifacts.join(id);
         let failed = |source| StoreError::Io { path: path.clone(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(artifacts).map_err(failed)?;
         match DirBuilder::new().mode(0o700).create(&path) {
             Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(StoreError::Exists { id: id.to_owned() });
@@ -120,6 +125,14 @@ impl RunFolder {
     pub(crate) fn tidy(&self) {
         // What is left is private, and the next tidy command finds it.
         fs::remove_dir_all(self.private()).ok();
+    }
+}
+
+fn make_artifacts(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        // Something else has the name.
+        Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Err(Errno::NOTDIR.into()),
+        made => made,
     }
 }
 

@@ -74,7 +74,7 @@ pub enum NotFound {
     #[error("`{}` cannot be read", .0.display())]
     Io(PathBuf, #[source] io::Error),
     /// The run's `run.json` cannot be read.
-    #[error("the run in `{}` cannot be read: {}", .0.display(), .1)]
+    #[error("the run in `{}` cannot be read: `run.json`: {}", .0.display(), .1)]
     Unreadable(PathBuf, String),
 }
 

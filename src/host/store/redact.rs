@@ -13,9 +13,9 @@ const MASK: &str = "********";
 /// Takes secrets out of texts and JSON.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Redactor {
-    /// As they stand in plain text.
+    /// As they stand in text: plain, or in the JSON that Ansible prints results in.
     plain: Vec<String>,
-    /// As they stand inside a JSON string, in both ways of writing what is not ASCII.
+    /// The same inside a JSON string, in both ways of writing what is not ASCII.
     quoted: Vec<String>,
 }
 
@@ -23,12 +23,15 @@ impl Redactor {
     /// Knows these values. Longer ones come first, so that none leaves a part of itself behind.
     pub(crate) fn new(mut secrets: Vec<String>) -> Self {
         secrets.retain(|secret| !secret.is_empty());
-        let mut quoted: Vec<String> = secrets.iter().flat_map(|secret| [quote(secret), quote_ascii(secret)]).collect();
-        for list in [&mut secrets, &mut quoted] {
-            list.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let quote_all =
+            |texts: &[String]| -> Vec<_> { texts.iter().flat_map(|text| [quote(text), quote_ascii(text)]).collect() };
+        let mut plain = [quote_all(&secrets), secrets].concat();
+        let mut quoted = quote_all(&plain);
+        for list in [&mut plain, &mut quoted] {
+            list.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
             list.dedup();
         }
-        Self { plain: secrets, quoted }
+        Self { plain, quoted }
     }
 
     /// Redacts a plain text.
@@ -104,6 +107,10 @@ mod tests {
     fn known_secrets_go_from_text_and_json_in_every_spelling() {
         let redactor = Redactor::new(vec!["pa\"ss".into(), "pa\"ssword".into(), "schlüssel".into()]);
         assert_eq!(redactor.text("x pa\"ssword y pa\"ss"), "x ******** y ********");
+        assert_eq!(
+            redactor.text(r#"{"a": "pa\"ssword", "b": "schl\u00fcssel"}"#),
+            r#"{"a": "********", "b": "********"}"#
+        );
         let json = Json::parse(r#"{"a":"pa\"ssword","b":"schl\u00fcssel","c":"schlüssel"}"#.to_owned()).unwrap();
         assert_eq!(redactor.json(json).text(), r#"{"a":"********","b":"********","c":"********"}"#);
     }
