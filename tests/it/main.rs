@@ -6,13 +6,22 @@
 //! - `gate`: nothing starts after the breaking event
 //! - `guests`: one attack each, against the sandbox
 //! - `refusals`: bad input, and what is said about it
+//! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
 //!
 //! They need what `cargo xtask setup` makes: Ansible in `.venv` and the guests.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should end where it stands")]
 
+mod alive;
 mod config;
+mod evidence;
+mod gate;
 mod golden;
+mod guests;
+mod plays;
+mod refusals;
+mod reports;
 mod rooms;
+mod runs;
 mod support;

@@ -50,11 +50,14 @@ impl Project {
             venv.display().to_string()
         );
         let python = venv.join("bin/python");
-        let mut inventory = String::from("[all:vars]\nansible_connection=local\n");
-        inventory += &format!("ansible_python_interpreter={}\n[fleet]\n", python.display());
-        for number in 1..=hosts {
-            inventory += &format!("h{number}\n");
-        }
+        // Ansible takes the home folder of the user instead of `HOME`.
+        let home = project.path("home");
+        let (home, python) = (home.display(), python.display());
+        let fleet: String = (1..=hosts).map(|number| format!("h{number}\n")).collect();
+        let inventory = format!(
+            "[all:vars]\nansible_connection=local\nansible_remote_tmp={home}/remote\nansible_async_dir={home}/async\n\
+             ansible_python_interpreter={python}\n[fleet]\n{fleet}"
+        );
         project.file("runner.toml", &format!("{head}{rest}")).file("hosts", &inventory)
     }
 
@@ -155,9 +158,4 @@ pub(crate) fn guest(name: &str) -> PathBuf {
     let path = folder.join(format!("{name}.wasm"));
     assert!(path.exists(), "no guest {}: run `cargo xtask setup`", path.display());
     path
-}
-
-/// Returns events of a name.
-pub(crate) fn named<'e>(events: &'e [Event], name: &str) -> Vec<&'e Event> {
-    events.iter().filter(|event| event.name() == name).collect()
 }
