@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::kind::{self, EventKind};
+use crate::kind::EventKind;
 use crate::result::HostResult;
 use crate::{Context, Json, Timestamp};
 
@@ -75,14 +75,13 @@ impl Event {
     /// The version of the line's form, its `schema`.
     pub const SCHEMA: u32 = 1;
 
-    /// Makes an event of a name and its `event_data`.
-    ///
-    /// # Errors
-    /// When a key that the callback or the host writes itself has the wrong type.
-    pub fn decode(head: Head, name: &str, data: Json) -> Result<Self, serde_json::Error> {
-        let kind = EventKind::decode(name, &data)?;
-        let context = kind::context(&data)?;
-        Ok(Self { head, context, kind, data })
+    /// Makes an event of a name and its `event_data`. Data of a form that this version does not know makes it
+    /// [`EventKind::Other`]: nothing is lost, but nothing is read of it either.
+    #[must_use]
+    pub fn decode(head: Head, name: &str, data: Json) -> Self {
+        let kind = EventKind::decode(name, &data).unwrap_or_else(|_| EventKind::Other(name.to_owned()));
+        let context = data.read().unwrap_or_default();
+        Self { head, context, kind, data }
     }
 
     /// Returns the envelope.
@@ -132,7 +131,7 @@ impl Event {
     pub fn host(&self) -> Option<&str> {
         match &self.kind {
             EventKind::PlaybookOnNotify(notify) => notify.host.as_deref(),
-            EventKind::PolicyVerdict(verdict) => verdict.host.as_deref(),
+            EventKind::PolicyVerdict(verdict) => verdict.start.as_ref().map(|start| start.host.as_str()),
             kind => kind.host_result().map(|result| result.host.as_str()),
         }
     }
@@ -230,6 +229,6 @@ impl<'de> Deserialize<'de> for Event {
             start_line: wire.start_line,
             end_line: wire.end_line,
         };
-        Self::decode(head, &wire.event, Json::from(wire.event_data)).map_err(serde::de::Error::custom)
+        Ok(Self::decode(head, &wire.event, Json::from(wire.event_data)))
     }
 }

@@ -7,10 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Json;
 use crate::outcome::{Outcome, PluginIdentity, Stats, Status};
 use crate::result::HostResult;
-use crate::verdict::{Reason, Stop};
-use crate::{Context, Json};
+use crate::verdict::{Reason, StartRequest, Stop};
 
 /// Makes the enum, its names and its decoder from one list, so that none of them can miss an event.
 macro_rules! event_kinds {
@@ -66,7 +66,7 @@ event_kinds! {
     CallbackFailed(CallbackFailed) = "callback_failed",
     /// Ansible ended before the playbook began.
     StartFailed(StartFailed) = "start_failed",
-    /// The last event of a run, however it ended. Its data is the outcome.
+    /// The last event of a run that came to its end; one that was lost has none. Its data is the outcome.
     RunFinished(Outcome) = "run_finished",
 
     // The playbook.
@@ -208,12 +208,9 @@ pub struct PolicyVerdict {
     pub stop: Option<Stop>,
     /// False where `mode = "monitor"` records and does not act, and for a verdict after the first one.
     pub acted_on: bool,
-    /// The inventory host whose start was refused.
+    /// The start that was asked about; when it was refused, all that is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    /// The task whose start was refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task: Option<String>,
+    pub start: Option<StartRequest>,
 }
 
 /// The verdicts that are written down.
@@ -326,9 +323,4 @@ pub struct Notify {
 pub struct Message {
     /// The text. Ours: ansible-runner has it only in `stdout`.
     pub message: Option<String>,
-}
-
-/// Reads the part of `event_data` that says where an event belongs.
-pub(crate) fn context(data: &Json) -> Result<Context, serde_json::Error> {
-    data.read()
 }

@@ -110,7 +110,7 @@ mod tests {
             end_line: 2,
         };
         let data = r#"{"host":"web1","task":"t","new":1180591620717411303424,"res":{"changed":true}}"#;
-        let event = Event::decode(head, "runner_on_ok", Json::parse(data.into()).unwrap()).unwrap();
+        let event = Event::decode(head, "runner_on_ok", Json::parse(data.into()).unwrap());
         let sealed = line::seal(line::unsealed(&event, line::FIRST_PREV), &"ab".repeat(32));
         format!("{sealed}\n")
     }

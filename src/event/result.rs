@@ -73,9 +73,9 @@ pub struct ModuleResult {
     /// Something was changed.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub changed: Option<bool>,
-    /// The module's exit code.
+    /// The module's exit code; on Windows unsigned.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
-    pub rc: Option<i32>,
+    pub rc: Option<i64>,
     /// The module's message.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
@@ -106,6 +106,12 @@ mod tests {
         let result: HostResult = serde_json::from_str(data).unwrap();
         assert_eq!((result.res.rc, result.res.changed), (None, None));
         assert_eq!(result.message(), Some("boom"));
+    }
+
+    #[test]
+    fn an_exit_code_of_windows_is_read() {
+        let result: ModuleResult = serde_json::from_str(r#"{"rc":3221225786}"#).unwrap();
+        assert_eq!(result.rc, Some(0xC000_013A));
     }
 
     #[test]

@@ -257,7 +257,7 @@ mod tests {
             start_line: 0,
             end_line: 0,
         };
-        Event::decode(head, name, Json::parse(data.to_owned()).unwrap()).unwrap()
+        Event::decode(head, name, Json::parse(data.to_owned()).unwrap())
     }
 
     fn tallies(events: &[(&str, &str)]) -> Tallies {

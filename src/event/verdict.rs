@@ -42,6 +42,8 @@ pub enum Stop {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct StartRequest {
+    /// The uuid that the event `runner_on_start` will have.
+    pub uuid: String,
     /// Name of the play.
     pub play: String,
     /// Ansible's uuid of the play.

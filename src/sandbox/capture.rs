@@ -33,6 +33,8 @@ struct Inner {
     limit: u64,
     used: u64,
     over: bool,
+    /// Why a line could not be kept.
+    trouble: Option<String>,
     stdout: Vec<u8>,
     stderr: VecDeque<u8>,
 }
@@ -52,10 +54,10 @@ impl Notes {
         let open = |folder: &Path| OpenOptions::new().create(true).append(true).open(folder.join("log.jsonl"));
         let file = folder.map(open).transpose()?;
         let (stdout, stderr) = (Vec::new(), VecDeque::new());
-        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used: 0, over: false, stdout, stderr }))))
+        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used: 0, over: false, trouble: None, stdout, stderr }))))
     }
 
-    /// Keeps a line. An error is the guest's end: it has logged more than its limit.
+    /// Keeps a line. An error is the guest's end: it has logged more than its limit, or the line could not be written.
     pub(crate) fn line(&self, level: &str, message: &str, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
         self.inner().line(level, message, fields)
     }
@@ -63,6 +65,11 @@ impl Notes {
     /// Whether the guest reached its limit.
     pub(crate) fn over_limit(&self) -> bool {
         self.inner().over
+    }
+
+    /// Returns why a line could not be written, if so: no fault of the guest's.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.inner().trouble.clone()
     }
 
     /// Takes the end of the guest's standard error.
@@ -94,8 +101,10 @@ impl Inner {
             self.over = true;
             wasmtime::bail!("logged more than {}", limits::bytes(self.limit));
         }
-        if let Some(file) = &mut self.file {
-            file.write_all(&line)?;
+        if let Some(Err(err)) = self.file.as_mut().map(|file| file.write_all(&line)) {
+            let trouble = format!("could not be served: `log.jsonl` cannot be written: {err}");
+            self.trouble = Some(trouble.clone());
+            return Err(wasmtime::Error::msg(trouble));
         }
         Ok(())
     }
@@ -194,5 +203,21 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_is_no_fault_of_the_guest() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("log.jsonl")).unwrap();
+        let notes = Notes::open(Some(folder.path()), 1 << 20).unwrap();
+        notes.line("info", "hello", Vec::new()).unwrap_err();
+        assert!(!notes.over_limit());
+        assert!(notes.trouble().unwrap().contains("`log.jsonl` cannot be written: No space left"), "{notes:?}");
     }
 }

@@ -7,7 +7,7 @@ use crate::bindings::exports::playwarden::plugin::start_policy::Start;
 use crate::bindings::playwarden::plugin::types as wit;
 use crate::view::Payload;
 
-/// Larger data crosses only by pointer.
+/// Larger data does not come with its event; a plugin asks for the parts that it needs.
 const PAYLOAD_LIMIT: usize = 1 << 20;
 
 pub(crate) fn event_to_guest(event: &Event, payload: &Payload) -> wit::Event {
@@ -38,6 +38,12 @@ pub(crate) fn event_to_guest(event: &Event, payload: &Payload) -> wit::Event {
     }
 }
 
+/// Returns how many bytes of text and data an event has.
+pub(crate) fn size(event: &wit::Event) -> usize {
+    let wit::Event { play, task, action, role, host, item, message, data, .. } = event;
+    [play, task, action, role, host, item, message, data].into_iter().flatten().map(String::len).sum()
+}
+
 fn milliseconds(seconds: f64) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
     let milliseconds = (seconds * 1000.0).round() as u64;
@@ -53,7 +59,8 @@ fn data(data: &Json, payload: &Payload) -> Option<String> {
                 .iter()
                 .filter_map(|pointer| data.pointer(pointer).map(|value| (pointer.as_str(), value)))
                 .collect();
-            Some(Json::of(&found).text().to_owned())
+            let found = Json::of(&found);
+            (found.text().len() <= PAYLOAD_LIMIT).then(|| found.text().to_owned())
         }
     }
 }
@@ -147,6 +154,7 @@ pub(crate) fn totals(totals: Totals) -> wit::Totals {
 pub(crate) fn start(time_ns: u64, start: &event::StartRequest) -> Start {
     Start {
         time_ns,
+        uuid: start.uuid.clone(),
         play: start.play.clone(),
         play_uuid: start.play_uuid.clone(),
         task: start.task.clone(),
@@ -222,5 +230,14 @@ mod tests {
         let payload = Payload::Pointers(vec!["/res/msg".into(), "/res/none".into()]);
         assert_eq!(data(&whole, &payload).as_deref(), Some(r#"{"/res/msg":"boom"}"#));
         assert_eq!(data(&whole, &Payload::None), None);
+    }
+
+    #[test]
+    fn data_above_the_limit_does_not_cross() {
+        let of = |length: usize| Json::of(&serde_json::json!({ "a": "x".repeat(length) }));
+        for payload in [Payload::Full, Payload::Pointers(vec!["/a".into()])] {
+            assert!(data(&of(PAYLOAD_LIMIT - 10), &payload).is_some(), "{payload:?}");
+            assert_eq!(data(&of(PAYLOAD_LIMIT), &payload), None, "{payload:?}");
+        }
     }
 }

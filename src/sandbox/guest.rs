@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use playwarden_event::Json;
+use wasmtime::Trap;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -21,6 +22,9 @@ const STATE_LIMIT: usize = 1 << 20;
 
 /// Events that one `journal.read` hands out at most.
 const READ_LIMIT: u32 = 1024;
+
+/// Bytes of text and data that one `journal.read` hands out at most, but for a single event.
+const READ_BYTES: usize = 8 << 20;
 
 /// Everything an instance can reach: the data of its store.
 pub(crate) struct Guest {
@@ -40,7 +44,7 @@ pub(crate) struct RunAccess {
     pub(crate) id: String,
     pub(crate) view: Arc<dyn RunView>,
     pub(crate) subscription: Subscription,
-    /// The highest counter that was handed over.
+    /// The counter up to which the guest may look.
     pub(crate) handed: u64,
 }
 
@@ -115,12 +119,28 @@ impl journal::Host for Guest {
     fn read(&mut self, source: types::Source, first: u64, max: u32) -> wasmtime::Result<Vec<types::Event>> {
         let Some(run) = self.run(&source) else { return Ok(Vec::new()) };
         let max = max.min(READ_LIMIT) as usize;
-        let events = (first.max(1)..=run.handed)
-            .map_while(|counter| run.view.event(counter))
-            .filter(|event| run.subscription.wants(event.name()))
-            .take(max)
-            .map(|event| convert::event_to_guest(&event, &run.subscription.payload));
-        Ok(events.collect())
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        for counter in first.max(1)..=run.handed {
+            // A filter that little passes makes this a walk through the whole journal, where no other clock ticks.
+            if self.deadline.is_over() {
+                return Err(Trap::Interrupt.into());
+            }
+            if events.len() == max {
+                break;
+            }
+            let Some(event) = run.view.event(counter) else { break };
+            if !run.subscription.wants(event.name()) {
+                continue;
+            }
+            let event = convert::event_to_guest(&event, &run.subscription.payload);
+            bytes += convert::size(&event);
+            if bytes > READ_BYTES && !events.is_empty() {
+                break;
+            }
+            events.push(event);
+        }
+        Ok(events)
     }
 
     fn facts(&mut self, source: types::Source, host: String, pointer: String) -> wasmtime::Result<Option<String>> {
@@ -243,5 +263,80 @@ impl Outputs {
         }
         self.used = used;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use playwarden_event::{Event, Head, Tally, Timestamp, Totals};
+
+    use super::*;
+    use crate::view::Payload;
+
+    /// A run whose events have data of so many bytes.
+    struct Run(u64, usize);
+
+    impl RunView for Run {
+        fn last(&self) -> u64 {
+            self.0
+        }
+        fn event(&self, counter: u64) -> Option<Arc<Event>> {
+            let head = Head {
+                counter,
+                uuid: format!("u{counter}"),
+                parent_uuid: None,
+                runner_ident: "r".into(),
+                pid: None,
+                created: Timestamp::from_ns(counter),
+                stdout: String::new(),
+                start_line: 0,
+                end_line: 0,
+            };
+            let data = Json::of(&serde_json::json!({ "text": "x".repeat(self.1) }));
+            (counter <= self.0).then(|| Arc::new(Event::decode(head, "verbose", data)))
+        }
+        fn facts(&self, _: &str) -> Option<Json> {
+            None
+        }
+        fn totals(&self) -> Totals {
+            Totals::default()
+        }
+        fn batch(&self) -> Tally {
+            Tally::default()
+        }
+        fn host(&self, _: &str) -> Option<Tally> {
+            None
+        }
+    }
+
+    /// Returns the counters that a guest reads of a run, and whether it was in time.
+    fn read(run: Run, handed: u64, max: u32, deadline: Deadline) -> wasmtime::Result<Vec<u64>> {
+        let limits = Limits::default();
+        let mut guest = Guest::new(Json::default(), &limits, Notes::open(None, limits.log).unwrap(), None);
+        let subscription = Subscription { events: Vec::new(), payload: Payload::Full };
+        guest.run = Some(RunAccess { id: "r".into(), view: Arc::new(run), subscription, handed });
+        guest.deadline = deadline;
+        let source = types::Source { run: "r".into(), job: "j".into() };
+        let events = journal::Host::read(&mut guest, source, 2, max)?;
+        Ok(events.into_iter().map(|event| event.counter).collect())
+    }
+
+    #[test]
+    fn the_journal_is_read_in_pages() {
+        let read = |run, handed, max| read(run, handed, max, Deadline::default()).unwrap();
+        assert_eq!(read(Run(9, 1), 4, 100), [2, 3, 4]);
+        assert_eq!(read(Run(9, 1), 9, 2), [2, 3]);
+        assert_eq!(read(Run(9, 1), 9, 0), [0; 0]);
+        assert_eq!(read(Run(5000, 1), 5000, u32::MAX).len(), 1024);
+        // 1,000,000 bytes of data each: eight of them are within the budget.
+        assert_eq!(read(Run(99, 1_000_000), 99, 100), [2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn a_walk_through_the_journal_ends_at_the_deadline() {
+        let err = read(Run(9, 1), 9, 100, Deadline::after(Duration::ZERO)).unwrap_err();
+        assert_eq!(err.downcast_ref(), Some(&Trap::Interrupt));
     }
 }

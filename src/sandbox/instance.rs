@@ -99,13 +99,22 @@ impl Caller {
         limit: Duration,
         call: impl AsyncFnOnce(&mut Store<Guest>, &WasmInstance) -> wasmtime::Result<T>,
     ) -> Result<T, Fault> {
-        self.store.data_mut().deadline = Deadline::after(limit);
+        let guest = self.store.data_mut();
+        guest.memory.refused = false;
+        guest.deadline = Deadline::after(limit);
         self.store.set_epoch_deadline(1);
         // The second clock is for time spent in the host's functions, where the first one does not tick.
         match tokio::time::timeout(limit + GRACE, call(&mut self.store, &self.instance)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(err)) => Err(fault(name, limit, &err, self.store.data())),
             Err(_) => Err(timeout(name, limit, self.store.data())),
+        }
+    }
+
+    /// Lets the guest look at the run up to its last event.
+    fn show_all(&mut self) {
+        if let Some(run) = &mut self.store.data_mut().run {
+            run.handed = run.view.last();
         }
     }
 }
@@ -177,7 +186,8 @@ impl Instance {
     pub async fn evaluate(&mut self, events: &[Arc<Event>], totals: Totals) -> Result<Verdict, Fault> {
         let Some(indices) = &self.indices.cancel_policy else { return Ok(Verdict::Proceed) };
         if let (Some(run), Some(last)) = (&mut self.caller.store.data_mut().run, events.last()) {
-            run.handed = run.handed.max(last.counter());
+            // Not further, also where a tick has seen more: the verdict is to follow from these events.
+            run.handed = last.counter();
         }
         let payload = &self.subscription.payload;
         let events: Vec<_> = events.iter().map(|event| convert::event_to_guest(event, payload)).collect();
@@ -198,6 +208,7 @@ impl Instance {
     /// When the call does not come to an answer.
     pub async fn admit(&mut self, time: Timestamp, start: &StartRequest, totals: Totals) -> Result<Verdict, Fault> {
         let Some(indices) = &self.indices.start_policy else { return Ok(Verdict::Proceed) };
+        self.caller.show_all();
         let start = convert::start(time.ns(), start);
         let (source, totals) = (&self.source, convert::totals(totals));
         let call = "start-policy.admit";
@@ -216,6 +227,7 @@ impl Instance {
     /// When the call does not come to an answer.
     pub async fn tick(&mut self, now: Timestamp, totals: Totals) -> Result<Verdict, Fault> {
         let Some(indices) = &self.indices.tick_policy else { return Ok(Verdict::Proceed) };
+        self.caller.show_all();
         let (source, totals) = (&self.source, convert::totals(totals));
         let call = "tick-policy.tick";
         let answer = self
@@ -260,6 +272,8 @@ fn fault(call: &'static str, limit: Duration, err: &wasmtime::Error, guest: &Gue
     let trap = err.downcast_ref::<Trap>();
     let (kind, text) = if trap == Some(&Trap::Interrupt) {
         return timeout(call, limit, guest);
+    } else if let Some(trouble) = guest.notes.trouble() {
+        (FaultKind::Host, trouble)
     } else if guest.memory.refused {
         (FaultKind::Memory, format!("needed more memory than its {}", bytes(guest.memory.limit())))
     } else if guest.notes.over_limit() {

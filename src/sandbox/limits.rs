@@ -7,7 +7,7 @@ use wasmtime::ResourceLimiter;
 /// What one plugin may use. Each limit has a guest in the tests that runs against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of linear memory, all memories of the component together.
+    /// Bytes of linear memory and of tables, all of the component's together.
     pub memory: u64,
     /// Wall-clock time of one call, time spent in the host's functions included.
     pub call: Duration,
@@ -32,8 +32,14 @@ impl Default for Limits {
     }
 }
 
-/// Table elements of one table. SpiderMonkey needs 7,690; a bomb needs far more than this.
-const TABLE_ELEMENTS: usize = 1 << 20;
+/// What the host holds for an element of a table.
+const TABLE_ELEMENT: usize = size_of::<usize>();
+
+/// So many core instances, memories and tables a component may have. Python, the largest, is linked of some twenty
+/// modules.
+const INSTANCES: usize = 256;
+const MEMORIES: usize = 16;
+const TABLES: usize = 64;
 
 /// Bytes that a guest may hand to one host function: enough for a long line, too little to hurt.
 pub(crate) const HOST_CALL_BYTES: usize = 16 << 20;
@@ -46,7 +52,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
 }
 
 /// Refuses memory beyond the limit, and remembers that it did: a guest that got none usually ends in a trap that does
-/// not say why.
+/// not say why. What a guest survived is forgotten at its next call.
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
     limit: u64,
@@ -62,21 +68,36 @@ impl MemoryLimiter {
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }
+
+    fn charge(&mut self, bytes: usize) -> bool {
+        let wanted = self.used.saturating_add(bytes as u64);
+        self.refused |= wanted > self.limit;
+        if wanted <= self.limit {
+            self.used = wanted;
+        }
+        wanted <= self.limit
+    }
 }
 
 impl ResourceLimiter for MemoryLimiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let wanted = self.used.saturating_add((desired as u64).saturating_sub(current as u64));
-        if wanted > self.limit {
-            self.refused = true;
-            return Ok(false);
-        }
-        self.used = wanted;
-        Ok(true)
+        Ok(self.charge(desired.saturating_sub(current)))
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.charge(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT)))
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
     }
 }
 
@@ -97,6 +118,19 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memories_and_tables_are_paid_from_one_budget() {
+        let mut memory = MemoryLimiter::new(1 << 20);
+        let eighth = (1 << 17) / TABLE_ELEMENT;
+        assert!(memory.memory_growing(0, 1 << 19, None).unwrap());
+        for _ in 0..4 {
+            assert!(memory.table_growing(0, eighth, None).unwrap());
+        }
+        assert!(!memory.refused);
+        assert!(!memory.table_growing(eighth, eighth + 1, None).unwrap());
+        assert!(memory.refused);
+    }
 
     #[test]
     fn bytes_are_written_in_the_largest_unit_that_is_exact() {

@@ -6,6 +6,8 @@ use playwarden_event::{Event, EventPattern, Json, Tally, Totals};
 
 /// The run so far, as the host holds it.
 pub trait RunView: Send + Sync {
+    /// Returns the counter of the last event of the journal; 0 before the first.
+    fn last(&self) -> u64;
     /// Returns an event of the journal; none when there is no such counter or it cannot be read.
     fn event(&self, counter: u64) -> Option<Arc<Event>>;
     /// Returns the facts of an inventory host, as gathered so far.
@@ -35,7 +37,7 @@ pub enum Payload {
     None,
     /// All of it, up to 1 MiB; above that, nothing.
     Full,
-    /// What stands at these RFC 6901 pointers.
+    /// What stands at these RFC 6901 pointers, up to 1 MiB; above that, nothing.
     Pointers(Vec<String>),
 }
 

@@ -190,6 +190,12 @@ fn memory_wanted_from_the_beginning_is_refused_as_well() {
 }
 
 #[test]
+fn a_refusal_that_the_guest_survived_is_not_blamed_for_what_follows() {
+    let words = "this guest fails for another reason";
+    Expected { guest: "survives_refusal", words, ..TRAPS_ON_EVENT }.is_ignored();
+}
+
+#[test]
 fn a_panic_is_shown_in_the_guests_own_words() {
     TRAPS_ON_EVENT.is_ignored();
     TRAPS_ON_EVENT.fails_the_run();

@@ -221,19 +221,19 @@ fn on_a_full_disk_the_journal_stays_whole_and_the_run_ends() {
   gather_facts: false
   tasks:
     - name: fill
-      set_fact: {big: '{{ ''x'' * 9000 }}'}
-    - {name: a, set_fact: {big: '{{ ''x'' * 9000 }}'}}
-    - {name: b, set_fact: {big: '{{ ''x'' * 9000 }}'}}
-    - {name: c, set_fact: {big: '{{ ''x'' * 9000 }}'}}
-    - {name: d, set_fact: {big: '{{ ''x'' * 9000 }}'}}
-    - {name: e, set_fact: {big: '{{ ''x'' * 9000 }}'}}
+      set_fact: {big: '{{ ''x'' * 15000 }}'}
+    - {name: a, set_fact: {big: '{{ ''x'' * 15000 }}'}}
+    - {name: b, set_fact: {big: '{{ ''x'' * 15000 }}'}}
+    - {name: c, set_fact: {big: '{{ ''x'' * 15000 }}'}}
+    - {name: d, set_fact: {big: '{{ ''x'' * 15000 }}'}}
+    - {name: e, set_fact: {big: '{{ ''x'' * 15000 }}'}}
     - {name: last, raw: 'touch {{ playbook_dir }}/last'}
 ";
     let project = Project::new(1, "[jobs.fill]\nplaybook = \"fill.yml\"\n").file("fill.yml", playbook);
     // A limit of the size of files: writing then fails as on a full disk, at the same place every time.
     let mut command = Command::new("bash");
     project.adopt(&mut command);
-    let script = "trap '' XFSZ; ulimit -f 40; exec \"$0\" run";
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" run";
     let shown = ran(command.args(["-c", script, env!("CARGO_BIN_EXE_playwarden")]).output().unwrap()).expect(74);
     assert!(shown.stderr.contains("events.jsonl` cannot be written"), "{}", shown.stderr);
     let events = project.events();

@@ -34,12 +34,14 @@ pub fn value<T: DeserializeOwned>(pointer: &str) -> Result<Option<T>, Failure> {
         return Ok(None);
     };
     let mut reader = serde_json::Deserializer::from_str(&json);
-    serde_path_to_error::deserialize(&mut reader)
-        .map(Some)
-        .map_err(|error| Failure::new(format!("config{pointer}{}: {}", pointer_of(error.path()), error.inner())))
+    serde_path_to_error::deserialize(&mut reader).map(Some).map_err(|error| {
+        let message = plain(&error.inner().to_string());
+        Failure::new(format!("config{pointer}{}: {message}", pointer_of(error.path())))
+    })
 }
 
-/// Returns a secret granted by name. It is never printed or recorded by the host; do not log it either.
+/// Returns a secret granted by name. It is never printed or recorded by the host; do not log it either. None in 0.1.0's
+/// host, which grants no secrets.
 #[must_use]
 pub fn secret(name: &str) -> Option<String> {
     host::secret(name)
@@ -83,7 +85,7 @@ pub fn check_text<T: DeserializeOwned>(json: &str) -> (Option<T>, Vec<Problem>) 
             Err(error) => error,
         };
         let pointer = pointer_of(error.path());
-        let message = error.inner().to_string();
+        let message = plain(&error.inner().to_string());
         let key = error.path().iter().next().map(ToString::to_string);
         match key.filter(|key| config.remove(key).is_some()) {
             Some(key) => taken_out.push(key),
@@ -126,6 +128,18 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
             other => pointer_to(&other.to_string()),
         })
         .collect()
+}
+
+/// Says of a word that none of an enum's is what the host says of such words; other messages stay as they are.
+fn plain(message: &str) -> String {
+    let said = message.strip_prefix("unknown variant ").and_then(|rest| rest.split_once("`, expected "));
+    said.map_or_else(
+        || message.to_owned(),
+        |(word, words)| {
+            let words = words.strip_prefix("one of ").unwrap_or(words).replace("` or `", "`, `");
+            format!("{word}` is not one of {words}")
+        },
+    )
 }
 
 fn unknown_key(key: &str, known: &[&str]) -> String {
@@ -198,6 +212,15 @@ mod tests {
         max_failed: u32,
         #[serde(default)]
         groups: Vec<String>,
+        #[serde(default)]
+        stop: Option<When>,
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum When {
+        Now,
+        AfterRunningTasks,
     }
 
     fn problems(json: &str) -> Vec<(String, String)> {
@@ -208,7 +231,7 @@ mod tests {
     #[test]
     fn a_good_configuration_is_read() {
         let (config, problems) = check_text::<Config>(r#"{"max-failed": 3}"#);
-        assert_eq!(config, Some(Config { max_failed: 3, groups: Vec::new() }));
+        assert_eq!(config, Some(Config { max_failed: 3, groups: Vec::new(), stop: None }));
         assert_eq!(problems, []);
     }
 
@@ -223,7 +246,14 @@ mod tests {
     #[test]
     fn a_word_far_from_any_key_is_answered_with_all_keys() {
         let found = problems(r#"{"max-failed": 3, "x": 1}"#);
-        assert_eq!(found, [("/x".to_owned(), "unknown key; there are max-failed, groups".to_owned())]);
+        assert_eq!(found, [("/x".to_owned(), "unknown key; there are max-failed, groups, stop".to_owned())]);
+    }
+
+    #[test]
+    fn a_wrong_word_is_answered_with_those_there_are() {
+        let found = problems(r#"{"max-failed": 3, "stop": "later"}"#);
+        assert_eq!(found, [("/stop".to_owned(), "`later` is not one of `now`, `after-running-tasks`".to_owned())]);
+        assert_eq!(plain("unknown variant `a`, expected one of `b`, `c`, `d`"), "`a` is not one of `b`, `c`, `d`");
     }
 
     #[test]

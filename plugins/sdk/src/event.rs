@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{Event, EventKind, Failure, Marks, Source, Status, journal};
+use crate::{Event, EventKind, Failure, Marks, Source, Start, Status, journal};
 
 impl Event {
     /// Returns an event that has nothing but a counter and a kind, for unit tests: set what the test is about.
@@ -70,6 +70,14 @@ impl Event {
         serde_json::from_str(&json)
             .map(Some)
             .map_err(|error| Failure::new(format!("event {} at `{pointer}`: {error}", self.counter)))
+    }
+}
+
+impl Start {
+    /// Returns whether the action is a template that nobody has filled in yet, so that it may be any module.
+    #[must_use]
+    pub fn action_is_unknown(&self) -> bool {
+        self.action.contains("{{")
     }
 }
 

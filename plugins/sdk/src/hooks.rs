@@ -48,7 +48,7 @@ pub trait Lifecycle: Plugin {
     fn stop(&mut self) {}
 }
 
-/// Hook `event-handler`.
+/// Hook `event-handler`. Not called by 0.1.0's host.
 pub trait EventHandler: Plugin {
     /// Takes events, in order, none missing of those asked for. An empty list asks to finish what is pending.
     ///
@@ -60,7 +60,7 @@ pub trait EventHandler: Plugin {
     fn on_events(&mut self, source: &Source, events: &[Event]) -> Result<u64, Failure>;
 }
 
-/// Hook `status-handler`.
+/// Hook `status-handler`. Not called by 0.1.0's host.
 pub trait StatusHandler: Plugin {
     /// Takes a change of the run's status.
     ///
@@ -85,6 +85,9 @@ pub trait CancelPolicy: Plugin {
 pub trait StartPolicy: Plugin {
     /// Judges a start that is asked for. It is no event yet and becomes one only if every policy lets it pass.
     ///
+    /// Values are as known before templating, and before variables such as `ansible_become`; see
+    /// [`Start::action_is_unknown`].
+    ///
     /// # Errors
     ///
     /// Counts as a fault of the plugin.
@@ -101,7 +104,8 @@ pub trait TickPolicy: Plugin {
     fn tick(&mut self, source: &Source, now_ns: u64, totals: &Totals) -> Result<Verdict, Failure>;
 }
 
-/// Hook `finished-callback`: once, after the last event, when no process of the run is alive.
+/// Hook `finished-callback`: once, after the last event, when no process of the run is alive. Not called by 0.1.0's
+/// host.
 pub trait FinishedCallback: Plugin {
     /// Takes the outcome.
     ///

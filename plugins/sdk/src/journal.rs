@@ -1,4 +1,5 @@
-//! The run so far, from its journal. Only events up to those already handed to this plugin can be read.
+//! The run so far, from its journal. Only events up to those already handed to this plugin can be read; in a question
+//! about a start or by time, all events up to now.
 
 pub use crate::bindings::playwarden::plugin::journal::{
     data, facts, read, tally_of_batch, tally_of_group, tally_of_host, tally_of_play, tally_of_run, tally_of_workflow,
@@ -6,7 +7,7 @@ pub use crate::bindings::playwarden::plugin::journal::{
 
 use crate::{Event, Source};
 
-/// How many events are asked for at a time; the contract allows no more.
+/// How many events are asked for at a time; the contract allows no more. Fewer may come, but none only at the end.
 const PAGE: u32 = 1024;
 
 /// Reads all events before a counter, in order: what a plugin that was restarted has lost.

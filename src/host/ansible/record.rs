@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use playwarden_event::{Json, StartRequest, Timestamp};
+use playwarden_event::{Json, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -16,8 +16,9 @@ pub(crate) enum Record {
     Hello { core: String, python: String, printed: Printed },
     /// Something happened.
     Event(Box<Reported>),
-    /// A task is about to start on a host; at the gate the callback waits for an answer.
-    Start(Box<Reported>, Box<StartRequest>),
+    /// A task is about to start on a host; at the gate the callback waits for an answer. What there is to judge it by
+    /// stands in the data, under `start`.
+    Start(Box<Reported>),
     /// The last one: Ansible's main process ends.
     End { printed: Printed },
 }
@@ -98,8 +99,9 @@ impl Record {
             "event" => Ok(Self::Event(Box::new(reported(wire, printed)?))),
             "start" => {
                 let start = wire.start.ok_or(RecordError::Missing("start"))?;
-                let start = serde_json::from_str(start.get())?;
-                Ok(Self::Start(Box::new(reported(wire, printed)?), Box::new(start)))
+                let mut reported = reported(wire, printed)?;
+                reported.data = with_start(&reported.data, start)?;
+                Ok(Self::Start(Box::new(reported)))
             }
             "end" => Ok(Self::End { printed }),
             other => Err(RecordError::Kind(other.to_owned())),
@@ -116,4 +118,12 @@ fn reported(wire: Wire<'_>, printed: Printed) -> Result<Reported, RecordError> {
         printed,
         data: wire.event_data.map(Json::from).unwrap_or_default(),
     })
+}
+
+/// Adds what a start is judged by: a replay has to ask the same.
+fn with_start(data: &Json, start: &RawValue) -> Result<Json, serde_json::Error> {
+    let text = data.text().trim_end();
+    let body = text.strip_suffix('}').unwrap_or(text).trim_end();
+    let comma = if body.ends_with('{') { "" } else { "," };
+    Json::parse(format!("{body}{comma}\"start\":{start}}}"))
 }

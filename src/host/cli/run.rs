@@ -3,6 +3,7 @@
 use std::env;
 
 use playwarden_sandbox::Sandbox;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -83,6 +84,8 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         cache: context.cache(),
         color: context.ansible_color() && !arguments.json && !arguments.quiet,
     };
+    // Or a process of the run could take over what the guard tells us.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|err| fatal(context, &std::io::Error::from(err)))?;
     let runtime = runtime().map_err(|err| fatal(context, &err))?;
     // Likewise the plugins of all jobs.
     let mut ready = Vec::new();
@@ -148,10 +151,15 @@ fn choose(context: &Context, config: &Config, named: &[String]) -> Result<Vec<St
     }
 }
 
-/// Counts how often somebody asks for the end: Ctrl-C, or a SIGTERM or SIGHUP to us.
+/// Counts how often somebody asks for the end: Ctrl-C, or a SIGTERM or SIGHUP to us. What was ignored when we were
+/// started stays so, as `nohup` wants it.
 fn listen() -> std::io::Result<watch::Receiver<u32>> {
     let (sender, receiver) = watch::channel(0);
+    let ignored = ignored_signals();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
+            continue;
+        }
         let mut signals = signal(kind)?;
         let sender = sender.clone();
         tokio::spawn(async move {
@@ -161,6 +169,13 @@ fn listen() -> std::io::Result<watch::Receiver<u32>> {
         });
     }
     Ok(receiver)
+}
+
+/// Returns the signals that this process ignores, a bit each; none where the kernel does not say.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 pub(super) fn sandbox(context: &Context) -> Result<Sandbox, Exit> {

@@ -4,22 +4,29 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::JobPlan;
+use super::{JobPlan, Work};
 use crate::config::secret_literals;
 
 /// Shorter values would be masked in the middle of innocent words.
 const SHORTEST_SECRET: usize = 4;
 
 impl JobPlan {
-    /// Returns the literal values of environment and extra vars whose keys look
-    /// secret, longest first, for whatever is printed or written.
+    /// Returns the literal values of environment, extra vars, a module's arguments and
+    /// plugins' configs whose keys look secret, longest first, for whatever is printed
+    /// or written.
     ///
     /// Values of fewer than 4 characters, and those in `@file`s, are not among them.
     pub fn secrets(&self) -> Vec<String> {
         let mut found = Vec::new();
         let env: Map<_, _> = self.env.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
         let given = self.more_extra_vars.iter().filter_map(|vars| vars.to_str()).map(parse);
-        for vars in [Value::Object(env), Value::Object(self.extra_vars.clone())].into_iter().chain(given) {
+        let args = match &self.work {
+            Work::Module { args: Some(args), .. } => parse(args),
+            _ => Value::Null,
+        };
+        let configs = self.plugins.iter().map(|plugin| plugin.config.clone());
+        let own = [Value::Object(env), Value::Object(self.extra_vars.clone()), args];
+        for vars in own.into_iter().chain(given).chain(configs) {
             secret_literals("", &vars, false, &mut found);
         }
         let values: BTreeSet<_> = found.into_iter().map(|(_, value)| value).collect();

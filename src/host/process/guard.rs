@@ -3,16 +3,22 @@
 //! One thread reaps, one listens to the host, and this one decides. It holds no state but the step of the ending that it
 //! is at.
 
+use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use rustix::process::{Signal, WaitOptions, getpid, set_child_subreaper, setsid, wait};
+use rustix::process::{
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
+    set_dumpable_behavior, setsid, wait,
+};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::tree::{self, Found};
 use super::wire::{Exit, Launch, Order, Report};
@@ -41,6 +47,8 @@ pub fn guard_main() -> io::Result<()> {
     // A session of its own: Ctrl-C at the terminal reaches the host alone, and nobody can ask for a password there.
     // It fails only for a leader of a group, which the host does not make of us.
     setsid().ok();
+    // Or a process of the run could take our socket, and tell the host whom to listen to.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     set_child_subreaper(Some(getpid()))?;
     let host = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut orders = BufReader::new(host.try_clone()?);
@@ -49,13 +57,18 @@ pub fn guard_main() -> io::Result<()> {
     let Ok(Order::Launch(launch)) = serde_json::from_str(&line) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "this program is started by playwarden itself"));
     };
+    // Held until we end: as long as it is, the run is not over, even if the host is gone.
+    let lock = File::create(&launch.lock)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
 
     let (sender, inputs) = mpsc::channel();
+    heed_terminate(sender.clone())?;
     let mut command = Command::new(&launch.program);
     command.args(&launch.arguments).envs(launch.environment.iter().cloned()).current_dir(&launch.folder);
     command.stdin(Stdio::null());
-    let pid = match command.spawn() {
-        Ok(child) => child.id().cast_signed(),
+    let main = match command.spawn() {
+        // Nobody reaps yet, so that the id is still the program's.
+        Ok(child) => Main::open(&child)?,
         Err(err) => {
             let text = format!("`{}` cannot be started: {err}", launch.program.display());
             tell(&host, &Report::NotStarted { text });
@@ -63,16 +76,51 @@ pub fn guard_main() -> io::Result<()> {
             return Ok(());
         }
     };
-    tell(&host, &Report::Started { pid: pid.unsigned_abs() });
+    tell(&host, &Report::Started { pid: main.pid.unsigned_abs() });
     let reaper = sender.clone();
     thread::spawn(move || reap(&reaper));
     thread::spawn(move || listen(orders, &sender));
 
-    let mut guard = Guard { launch, host, main: tree::look(pid).map(|(found, _)| found), step: Step::Running };
+    let mut guard = Guard { launch, host, main: Some(main), step: Step::Running, due: None };
     guard.run(&inputs);
-    let alive = living().into_iter().map(tree::describe).collect();
+    let alive = guard.living().into_iter().map(tree::describe).collect();
     tell(&guard.host, &Report::Over { alive });
     Ok(())
+}
+
+/// Takes SIGTERM, as a service manager sends it to everything, for an order to stop. To ignore it would not do: the
+/// program would inherit that.
+fn heed_terminate(to: Sender<Input>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut terminate = {
+        let _entered = runtime.enter();
+        signal(SignalKind::terminate())?
+    };
+    thread::spawn(move || {
+        while runtime.block_on(terminate.recv()).is_some() {
+            if to.send(Input::Order(Order::Stop)).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The program, by a handle that no later process with its id can be taken for.
+struct Main {
+    pid: i32,
+    handle: OwnedFd,
+}
+
+impl Main {
+    fn open(child: &Child) -> io::Result<Self> {
+        Ok(Self { pid: child.id().cast_signed(), handle: pidfd_open(Pid::from_child(child), PidfdFlags::empty())? })
+    }
+
+    fn signal(&self, signal: Signal) {
+        // One that has ended needs no signal.
+        pidfd_send_signal(&self.handle, signal).ok();
+    }
 }
 
 /// Waits for every child, adopted ones included, until there is none.
@@ -113,16 +161,12 @@ fn tell(mut host: &UnixStream, report: &Report) {
     }
 }
 
-fn living() -> Vec<Found> {
-    tree::descendants(getpid().as_raw_nonzero().get())
-}
-
-/// How far the ending has come. Each step but the first has its time.
+/// How far the ending has come.
 #[derive(Clone, Copy)]
 enum Step {
     Running,
     Interrupting { until: Instant },
-    Terminating { until: Instant },
+    Terminating,
     Killing { until: Instant },
 }
 
@@ -130,52 +174,49 @@ struct Guard {
     launch: Launch,
     host: UnixStream,
     /// The program itself, until it has ended.
-    main: Option<Found>,
+    main: Option<Main>,
     step: Step,
+    /// When there is something to do although nothing happens.
+    due: Option<Instant>,
 }
 
 impl Guard {
     fn run(&mut self, inputs: &Receiver<Input>) {
         loop {
-            let input = match self.patience() {
+            let input = match self.due {
                 None => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(patience) => inputs.recv_timeout(patience),
+                Some(due) => inputs.recv_timeout(due.saturating_duration_since(Instant::now())),
             };
             match input {
-                Ok(Input::Order(Order::Launch(_))) => {}
                 Ok(Input::Order(Order::Stop) | Input::HostGone) => self.stop(),
                 Ok(Input::Order(Order::Kill)) => self.kill(),
-                Ok(Input::Reaped { pid, exit }) if self.main.is_some_and(|main| main.pid == pid) => {
-                    self.main = None;
-                    tell(&self.host, &Report::Exited(exit));
-                    // Workers of a program that was killed are not detached on purpose.
-                    let normal = exit.signal.is_none();
-                    match self.step {
-                        Step::Running if normal && !self.launch.kill_survivors => return,
-                        Step::Killing { .. } => {}
-                        _ => self.terminate(),
-                    }
-                }
-                Ok(Input::Reaped { .. }) => {}
-                Ok(Input::NothingLeft) | Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => {
-                    if self.advance() {
+                Ok(Input::Reaped { pid, exit }) if self.main.as_ref().is_some_and(|main| main.pid == pid) => {
+                    if self.main_ended(exit) {
                         return;
                     }
                 }
+                Ok(Input::Order(Order::Launch(_)) | Input::Reaped { .. }) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Input::NothingLeft) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // Also after an input: many of them in a row must not hold up the ending.
+            if self.due.is_some_and(|due| due <= Instant::now()) && self.advance() {
+                return;
             }
         }
     }
 
-    /// How long to wait for an input before something is to be done.
-    fn patience(&self) -> Option<Duration> {
-        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+    /// Whether that was all.
+    fn main_ended(&mut self, exit: Exit) -> bool {
+        self.main = None;
+        tell(&self.host, &Report::Exited(exit));
+        // Workers of a program that was killed are not detached on purpose.
+        let normal = exit.signal.is_none();
         match self.step {
-            Step::Running => None,
-            Step::Interrupting { until } => Some(left(until).min(REPEAT)),
-            Step::Terminating { until } => Some(left(until)),
-            Step::Killing { .. } => Some(LOOK),
+            Step::Running if normal && !self.launch.kill_survivors => return true,
+            Step::Killing { .. } => {}
+            _ => self.terminate(),
         }
+        false
     }
 
     fn stop(&mut self) {
@@ -185,47 +226,58 @@ impl Guard {
         }
     }
 
-    fn kill(&mut self) {
-        if !matches!(self.step, Step::Killing { .. }) {
-            self.step = Step::Killing { until: Instant::now() + UNKILLABLE };
-            signal_all(Signal::KILL);
+    /// Not SIGINT: workers die of it, one may hold the lock of the result queue, and Ansible then hangs for ever.
+    fn interrupt(&mut self) {
+        if let Some(main) = &self.main {
+            main.signal(Signal::USR2);
         }
+        self.due = Some(Instant::now() + REPEAT);
     }
 
     /// SIGTERM to everything that is left.
     fn terminate(&mut self) {
-        self.step = Step::Terminating { until: Instant::now() + self.launch.terminate };
-        signal_all(Signal::TERM);
+        self.step = Step::Terminating;
+        self.due = Some(Instant::now() + self.launch.terminate);
+        self.signal_all(Signal::TERM);
     }
 
-    /// Not SIGINT: workers die of it, one may hold the lock of the result queue, and Ansible then hangs for ever.
-    fn interrupt(&self) {
-        if let Some(main) = self.main {
-            tree::signal(main, Signal::USR2).ok();
+    fn kill(&mut self) {
+        if !matches!(self.step, Step::Killing { .. }) {
+            self.step = Step::Killing { until: Instant::now() + UNKILLABLE };
+            self.advance();
         }
     }
 
-    /// The time of a step, or of a look, has passed. Whether nothing more can be done.
+    /// Something is due. Whether nothing more can be done.
     fn advance(&mut self) -> bool {
         let now = Instant::now();
         match self.step {
-            Step::Running => {}
+            Step::Running => self.due = None,
             Step::Interrupting { until } if now < until => self.interrupt(),
             Step::Interrupting { .. } => self.terminate(),
-            Step::Terminating { until } if now < until => {}
-            Step::Terminating { .. } => self.kill(),
+            Step::Terminating => self.kill(),
             Step::Killing { until } => {
-                let out_of_reach = signal_all(Signal::KILL);
+                self.due = Some(now + LOOK);
+                let out_of_reach = self.signal_all(Signal::KILL);
                 return now >= until || out_of_reach;
             }
         }
         false
     }
-}
 
-/// Signals the whole tree. Whether all that is left of it is out of our reach.
-fn signal_all(signal: Signal) -> bool {
-    let living = living();
-    let refused = living.iter().filter(|process| tree::signal(**process, signal) == Err(Errno::PERM)).count();
-    !living.is_empty() && refused == living.len()
+    fn living(&self) -> Vec<Found> {
+        // Where processes of others are hidden the program itself is one: what is below it is looked for by its id.
+        let roots = [Some(getpid().as_raw_nonzero().get()), self.main.as_ref().map(|main| main.pid)];
+        tree::descendants(&roots.into_iter().flatten().collect::<Vec<_>>())
+    }
+
+    /// Signals the whole tree. Whether all that is left of it is out of our reach.
+    fn signal_all(&self, signal: Signal) -> bool {
+        if let Some(main) = &self.main {
+            main.signal(signal);
+        }
+        let living = self.living();
+        let refused = living.iter().filter(|process| tree::signal(**process, signal) == Err(Errno::PERM)).count();
+        self.main.is_none() && !living.is_empty() && refused == living.len()
+    }
 }

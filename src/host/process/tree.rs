@@ -7,6 +7,9 @@ use playwarden_event::Process;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+/// Far more than any tree needs that only forks as Ansible does.
+const PASSES: usize = 100;
+
 /// A process that was alive when it was looked at. The start time tells it from a later one with the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -15,8 +18,9 @@ pub(crate) struct Found {
     started: u64,
 }
 
-/// Returns the living descendants of a process; zombies, which only wait to be reaped, left out.
-pub(crate) fn descendants(root: i32) -> Vec<Found> {
+/// Returns the living descendants of processes; zombies, which only wait to be reaped, left out. More than one root is for
+/// one in the middle that cannot be seen, where processes of others are hidden.
+pub(crate) fn descendants(roots: &[i32]) -> Vec<Found> {
     let mut children: HashMap<i32, Vec<(Found, bool)>> = HashMap::new();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
@@ -25,7 +29,7 @@ pub(crate) fn descendants(root: i32) -> Vec<Found> {
         }
     }
     let mut below = Vec::new();
-    let mut next = vec![root];
+    let mut next = roots.to_vec();
     while let Some(parent) = next.pop() {
         for (found, zombie) in children.remove(&parent).unwrap_or_default() {
             next.push(found.pid);
@@ -51,6 +55,19 @@ pub(crate) fn signal(process: Found, signal: Signal) -> Result<(), Errno> {
     }
 }
 
+/// Kills a process and all below it, for when its guard is gone. What detached itself from it cannot be found any more.
+pub(crate) fn kill(root: i32) {
+    // Each pass may find what was forked during the one before.
+    for _ in 0..PASSES {
+        let root = look(root).filter(|(_, zombie)| !zombie).map(|(found, _)| found);
+        let Some(root) = root else { return };
+        for found in descendants(&[root.pid]).into_iter().chain([root]) {
+            // One that is gone already needs no signal.
+            signal(found, Signal::KILL).ok();
+        }
+    }
+}
+
 /// Returns a process in the form that people see.
 pub(crate) fn describe(process: Found) -> Process {
     const LIMIT: usize = 200;
@@ -70,9 +87,11 @@ pub(crate) fn look(pid: i32) -> Option<(Found, bool)> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    // Field 22 of proc(5); three are behind us and one was just read.
-    let started = fields.nth(17)?.parse().ok()?;
-    Some((Found { pid, parent, started }, matches!(state, "Z" | "X")))
+    // Fields 20 and 22 of proc(5); the next one is number 5.
+    let threads: u32 = fields.nth(15)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
+    // Where only the first thread has ended the others go on.
+    Some((Found { pid, parent, started }, matches!(state, "Z" | "X") && threads <= 1))
 }
 
 #[cfg(test)]
@@ -82,12 +101,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_process_whose_first_thread_has_ended_is_alive() {
+        let script = "import ctypes, threading, time\n\
+                      threading.Thread(target=time.sleep, args=(1000,)).start()\n\
+                      ctypes.CDLL(None).pthread_exit(None)";
+        let mut child = Command::new("python3").args(["-c", script]).spawn().unwrap();
+        let pid = child.id().cast_signed();
+        let state = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        while !state().rsplit_once(") ").unwrap().1.starts_with('Z') {
+            std::thread::yield_now();
+        }
+        let (found, zombie) = look(pid).unwrap();
+        assert!(!zombie);
+        assert_eq!(signal(found, Signal::KILL), Ok(()));
+        child.wait().unwrap();
+    }
+
+    #[test]
     fn finds_children_of_children_and_signals_only_them() {
         let script = "sh -c 'echo up; exec sleep 1000' & wait";
         let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-        let below = descendants(child.id().cast_signed());
+        let below = descendants(&[child.id().cast_signed()]);
         assert_eq!(below.len(), 1, "{below:?}");
         let stranger = Found { started: 0, ..below[0] };
         assert_eq!(signal(stranger, Signal::KILL), Err(Errno::SRCH));

@@ -26,6 +26,8 @@ pub(crate) struct Launch {
     /// Added to the environment that the guard has from the host.
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) folder: PathBuf,
+    /// The guard holds this file locked as long as it lives.
+    pub(crate) lock: PathBuf,
     /// Wait so long after the interrupt.
     pub(crate) interrupt: Duration,
     /// Wait so long after SIGTERM.

@@ -39,7 +39,7 @@ pub(crate) fn conclude(
     if let Some(ending) = ending {
         let status = match ending.cause {
             Cause::JobTimeout | Cause::IdleTimeout => Status::Timeout,
-            Cause::HostTrouble { .. } => Status::Failed,
+            Cause::HostTrouble { .. } | Cause::CouldNotStart { .. } => Status::Failed,
             _ => Status::Canceled,
         };
         let rc = if status == Status::Failed { rc } else { Some(RC_ENDED) };

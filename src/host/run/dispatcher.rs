@@ -67,8 +67,12 @@ impl Run<'_> {
         }
         let mut live = match self.launch().await {
             Ok(live) => live,
-            Err(err) => {
-                self.seen.words = err.to_string();
+            Err(Cause::HostTrouble { text }) => {
+                self.seen.trouble = Some(text);
+                return;
+            }
+            Err(cause) => {
+                self.seen.words = cause.to_string();
                 return;
             }
         };
@@ -89,7 +93,7 @@ impl Run<'_> {
                 Input::Person(times) => self.orders.extend(self.state.asked(times)),
                 Input::Record(record) => self.take_record(&mut live.link, record).await,
                 Input::Report(report) => self.take_report(&mut live, report).await,
-                Input::Look => self.look(begun).await,
+                Input::Look => self.look(&mut live.link, begun).await,
             }
             self.carry_out(Some(&mut live.guarded)).await;
         }
@@ -115,10 +119,10 @@ impl Run<'_> {
                 live.over = true;
             }
             None => {
-                // The guard itself was killed. What it watched is still below Ansible, where it can be found.
+                // The guard itself was killed. What did not detach itself is still below Ansible.
                 self.seen.trouble.get_or_insert("the guard process was killed".to_owned());
-                if let Some(pid) = self.publisher.pid {
-                    kill_below(pid);
+                if let (Some(pid), None) = (self.publisher.pid, self.seen.exit) {
+                    tree::kill(pid.cast_signed());
                 }
                 self.drain(&mut live.link).await;
                 live.over = true;
@@ -144,12 +148,7 @@ impl Run<'_> {
 
     async fn take_record(&mut self, link: &mut Link, record: Result<Option<Record>, LinkError>) {
         self.heard = Instant::now();
-        let foreign = link.take_foreign();
-        if foreign > 0 {
-            let text =
-                format!("{foreign} bytes on the event socket came from another process than Ansible and were refused");
-            self.publish("warning", &Message { message: Some(text) });
-        }
+        self.refuse_foreign(link);
         match record {
             Ok(None) => {}
             Ok(Some(Record::Hello { core, python, printed })) => {
@@ -171,8 +170,8 @@ impl Run<'_> {
                 self.show(false);
                 self.settle(false).await;
             }
-            Ok(Some(Record::Start(reported, start))) => {
-                self.gate(link, *reported, &start).await;
+            Ok(Some(Record::Start(reported))) => {
+                self.gate(link, *reported).await;
                 self.show(false);
             }
             Ok(Some(Record::End { printed })) => self.publish_loose(printed.stdout),
@@ -180,6 +179,23 @@ impl Run<'_> {
                 self.end(Cause::HostTrouble { text: chain(&err) }, Stop::Now);
                 self.orders.push(Order::Kill);
             }
+        }
+    }
+
+    fn refuse_foreign(&mut self, link: &mut Link) {
+        let foreign = link.take_foreign();
+        if foreign == 0 {
+            return;
+        }
+        let text =
+            format!("{foreign} bytes on the event socket came from another process than Ansible and were refused");
+        self.publish("warning", &Message { message: Some(text) });
+        if !self.seen.greeted {
+            // The callback itself, in a process that nobody knows. It waits for a welcome that will not come.
+            let program = self.plan.ansible.executable.display();
+            let text =
+                format!("`{program}` does not become Ansible, it starts another process: a wrapper must `exec` it");
+            self.end(Cause::CouldNotStart { text }, Stop::Now);
         }
     }
 
@@ -191,22 +207,31 @@ impl Run<'_> {
             }
             Err(err) => self.note(Err(journal_error(self.folder.path(), err))),
         }
+        if let Some((name, source)) = self.publisher.take_trouble() {
+            self.note(Err(StoreError::Io { path: self.folder.path().join(name), source }));
+        }
     }
 
     /// A task is about to start: every policy judges what came before it, then the start itself.
-    async fn gate(&mut self, link: &Link, reported: Reported, start: &StartRequest) {
+    async fn gate(&mut self, link: &Link, mut reported: Reported) {
         if !self.policies.is_empty() {
             self.settle(true).await;
+            // What policies are asked about is what the journal will say.
+            reported.data = self.publisher.redactor.json(reported.data);
+            let mut start: StartRequest =
+                reported.data.pointer("/start").and_then(|start| start.read().ok()).unwrap_or_default();
+            start.uuid.clone_from(&reported.uuid);
             // All of them are asked, so that all that would refuse it are on record.
             let asked = if self.state.ending().is_none() { usize::MAX } else { 0 };
             for place in 0..asked {
-                let Some(heard) = self.policies.admit(place, reported.time, start).await else { break };
+                let Some(heard) = self.policies.admit(place, reported.time, &start).await else { break };
                 if let Some((said, consequence)) = heard {
                     self.hear(said, consequence);
                 }
             }
         }
-        if self.state.ending().is_none() {
+        // Without policies nobody waits for an answer: what is reported happens.
+        if self.state.ending().is_none() || self.policies.is_empty() {
             // A start that cannot be written down does not happen.
             self.take_event(reported);
         }
@@ -240,7 +265,9 @@ impl Run<'_> {
                 verdict.acted_on &= !late;
                 self.publish("policy_verdict", &verdict);
             }
-            Said::Fault(fault) => self.publish("plugin_fault", &fault),
+            Said::Fault(fault) => {
+                self.publish("plugin_fault", &fault);
+            }
         }
         match consequence {
             Consequence::Nothing => {}
@@ -256,7 +283,8 @@ impl Run<'_> {
 
     // ---- time ---------------------------------------------------------------------------------------------------------
 
-    async fn look(&mut self, begun: Instant) {
+    async fn look(&mut self, link: &mut Link, begun: Instant) {
+        self.refuse_foreign(link);
         if self.show(true) {
             self.heard = Instant::now();
         }
@@ -270,10 +298,8 @@ impl Run<'_> {
         if self.plan.idle_timeout.is_some_and(|limit| self.heard.elapsed() >= limit) {
             self.end(Cause::IdleTimeout, Stop::Now);
         }
-        while let Some(heard) = self.policies.tick_next().await {
-            if let Some((said, consequence)) = heard {
-                self.hear(said, consequence);
-            }
+        for (said, consequence) in self.policies.tick().await {
+            self.hear(said, consequence);
         }
     }
 
@@ -295,10 +321,17 @@ impl Run<'_> {
 
     // ---- events -------------------------------------------------------------------------------------------------------
 
-    pub(super) fn publish<T: serde::Serialize>(&mut self, name: &str, data: &T) {
+    /// Returns the event, unless it could not be written.
+    pub(super) fn publish<T: serde::Serialize>(&mut self, name: &str, data: &T) -> Option<Arc<Event>> {
         match self.publisher.event(name, data) {
-            Ok(event) => self.tell(&event),
-            Err(err) => self.note(Err(journal_error(self.folder.path(), err))),
+            Ok(event) => {
+                self.tell(&event);
+                Some(event)
+            }
+            Err(err) => {
+                self.note(Err(journal_error(self.folder.path(), err)));
+                None
+            }
         }
     }
 
@@ -400,7 +433,12 @@ impl Run<'_> {
             left_alive: std::mem::take(&mut self.survivors),
             faulty_plugins: self.policies.faulty(),
         };
-        self.publish("run_finished", &outcome);
+        // As it stands in the journal: without what is secret.
+        if let Some(EventKind::RunFinished(written)) =
+            self.publish("run_finished", &outcome).as_deref().map(Event::kind)
+        {
+            outcome = Outcome::clone(written);
+        }
         self.record.outcome = Some(outcome.clone());
         let written = self.write_end(&outcome);
         if let Err(err) = &written {
@@ -426,14 +464,6 @@ impl Run<'_> {
     }
 }
 
-fn kill_below(pid: u32) {
-    let root = pid.cast_signed();
-    for found in tree::descendants(root).into_iter().chain(tree::look(root).map(|(found, _)| found)) {
-        // One that is gone already needs no signal.
-        tree::signal(found, rustix::process::Signal::KILL).ok();
-    }
-}
-
 /// Keeps the last bytes of a growing text.
 fn keep_end(kept: &mut String, text: &str) {
     kept.push_str(text);
@@ -444,7 +474,7 @@ fn keep_end(kept: &mut String, text: &str) {
 }
 
 /// An error and its causes in one line.
-fn chain(err: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(err: &(dyn std::error::Error + 'static)) -> String {
     let mut text = err.to_string();
     let mut source = err.source();
     while let Some(cause) = source {

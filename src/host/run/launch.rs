@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use playwarden_event::kind::RunStarted;
-use playwarden_event::{Json, Process, Status, Timestamp};
+use playwarden_event::{Cause, Json, Process, Status, Timestamp};
 use playwarden_sandbox::Plugin;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::conclude::Seen;
-use super::dispatcher::Run;
+use super::dispatcher::{Run, chain};
 use super::policies::Policies;
 use super::publish::Publisher;
 use super::state::State;
@@ -115,7 +115,10 @@ pub(super) struct Live {
 }
 
 impl Run<'_> {
-    pub(super) async fn launch(&mut self) -> io::Result<Live> {
+    /// Starts Ansible under its guard. The cause is the disk's, or Ansible's.
+    pub(super) async fn launch(&mut self) -> Result<Live, Cause> {
+        let disk = |err: StoreError| Cause::HostTrouble { text: chain(&err) };
+        let start = |err: io::Error| Cause::CouldNotStart { text: err.to_string() };
         let environment = self
             .settings
             .environment
@@ -129,8 +132,10 @@ impl Run<'_> {
             environment: &environment,
             cache: self.settings.cache.as_deref(),
         };
-        let path = path.find()?;
-        let installed = Installed::into(&self.folder.private())?;
+        let path = path.find().map_err(start)?;
+        let private = self.folder.private();
+        let files = |source| StoreError::Io { path: private.clone(), source };
+        let installed = Installed::into(&private).map_err(files).map_err(disk)?;
         let mut added: Vec<(OsString, OsString)> =
             self.plan.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
         if self.settings.color {
@@ -138,25 +143,26 @@ impl Run<'_> {
         }
         added.extend(installed.environment(&path, Spawn::SOCKET));
 
-        self.write_command(&added)?;
+        self.write_command(&added).map_err(disk)?;
         let launch = Launch {
             program: self.plan.ansible.executable.clone(),
             arguments: self.plan.arguments(),
             environment: added,
             folder: self.plan.root.clone(),
+            lock: self.folder.guard_lock(),
             interrupt: self.plan.stop.interrupt,
             terminate: self.plan.stop.terminate,
             kill_survivors: self.plan.stop.survivors == Survivors::Kill,
         };
-        let (link, socket) = Link::pair(MAX_EVENT)?;
-        let append = |name: &str| OpenOptions::new().append(true).open(self.folder.private().join(name));
+        let (link, socket) = Link::pair(MAX_EVENT).map_err(start)?;
+        let append = |name: &str| OpenOptions::new().append(true).open(private.join(name)).map_err(files).map_err(disk);
         let spawn = Spawn { guard: &self.settings.guard, stdout: append("stdout")?, stderr: append("stderr")?, socket };
-        let guarded = Guarded::spawn(spawn, launch).await?;
+        let guarded = Guarded::spawn(spawn, launch).await.map_err(start)?;
         Ok(Live { guarded, link, over: false, left_alive: Vec::new() })
     }
 
     /// The file `command`, as ansible-runner has it; of the environment only what a run adds.
-    fn write_command(&self, environment: &[(OsString, OsString)]) -> io::Result<()> {
+    fn write_command(&self, environment: &[(OsString, OsString)]) -> Result<(), StoreError> {
         #[derive(Serialize)]
         struct Command {
             command: Vec<String>,
@@ -171,7 +177,7 @@ impl Run<'_> {
             env: environment.iter().map(|(name, value)| (text(name), text(value))).collect(),
         };
         let json = self.publisher.redactor.json(Json::of(&command));
-        self.folder.replace("command", json.text()).map_err(io::Error::other)
+        self.folder.replace("command", json.text())
     }
 }
 

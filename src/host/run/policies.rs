@@ -47,7 +47,7 @@ struct Policy {
 #[derive(Debug)]
 pub(crate) enum Said {
     /// To be written down as `policy_verdict`.
-    Verdict(PolicyVerdict),
+    Verdict(Box<PolicyVerdict>),
     /// To be written down as `plugin_fault`.
     Fault(PluginFault),
 }
@@ -161,17 +161,21 @@ impl Policies {
         Some(policy.heard(answer, Question::Admit, Some(start)))
     }
 
-    /// Asks the next policy whose tick is due. None when none is.
-    pub(crate) async fn tick_next(&mut self) -> Option<Option<(Said, Consequence)>> {
+    /// Asks each policy whose tick is due, once.
+    pub(crate) async fn tick(&mut self) -> Vec<(Said, Consequence)> {
         let totals = self.view.totals();
-        let now = Instant::now();
-        let due = |policy: &&mut Policy| policy.instance.is_some() && policy.tick.is_some_and(|(_, next)| next <= now);
-        let policy = self.list.iter_mut().find(due)?;
-        // Ticks that were missed are not made up for.
-        policy.tick = policy.tick.map(|(every, _)| (every, now + every));
-        let Some(instance) = &mut policy.instance else { return Some(None) };
-        let answer = instance.tick(Timestamp::now(), totals).await;
-        Some(policy.heard(answer, Question::Tick, None))
+        let mut said = Vec::new();
+        for policy in &mut self.list {
+            let (Some(instance), Some((every, next))) = (&mut policy.instance, policy.tick) else { continue };
+            if next > Instant::now() {
+                continue;
+            }
+            let answer = instance.tick(Timestamp::now(), totals).await;
+            // From now, not from then: ticks that were missed are not made up for, and a slow one is not due at once.
+            policy.tick = Some((every, Instant::now() + every));
+            said.extend(policy.heard(answer, Question::Tick, None));
+        }
+        said
     }
 
     /// Makes the last call of each plugin.
@@ -231,10 +235,9 @@ impl Policy {
             reason,
             stop,
             acted_on: consequence != Consequence::Nothing,
-            host: start.map(|start| start.host.clone()),
-            task: start.map(|start| start.task.clone()),
+            start: start.cloned(),
         };
-        Some((Said::Verdict(verdict), consequence))
+        Some((Said::Verdict(Box::new(verdict)), consequence))
     }
 
     fn fault(&mut self, fault: Fault) -> (Said, Consequence) {
@@ -245,7 +248,9 @@ impl Policy {
         self.ripe = false;
         let name = self.identity.name.clone();
         let cause = Cause::PluginFault { name, text: fault.to_string() };
-        let (word, consequence) = match self.on_fault {
+        // A policy that only watches ends nothing, not by breaking either.
+        let on_fault = if self.mode == Mode::Monitor { FaultAction::Ignore } else { self.on_fault };
+        let (word, consequence) = match on_fault {
             FaultAction::Ignore => ("ignore", Consequence::Nothing),
             FaultAction::Fail => ("fail", Consequence::Fail(cause)),
             FaultAction::Cancel => ("cancel", Consequence::End(cause, Stop::Now)),
@@ -297,7 +302,7 @@ mod tests {
                 ),
                 _ => r#"{"host":"h"}"#.to_owned(),
             };
-            Arc::new(Event::decode(head, name, Json::parse(data).unwrap()).unwrap())
+            Arc::new(Event::decode(head, name, Json::parse(data).unwrap()))
         };
         names.iter().enumerate().map(event).collect()
     }

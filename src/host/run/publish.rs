@@ -34,9 +34,9 @@ impl Publisher {
     /// Makes an event of what the callback reported.
     pub(crate) fn reported(&mut self, reported: Reported) -> io::Result<Arc<Event>> {
         self.stderr.read()?;
-        self.stderr.take(reported.printed.stderr, &self.redactor)?;
+        self.stderr.take(reported.printed.stderr, &self.redactor);
         self.stdout.read()?;
-        let printed = self.stdout.take(reported.printed.stdout, &self.redactor)?;
+        let printed = self.stdout.take(reported.printed.stdout, &self.redactor);
         let head = Head {
             counter: self.journal.last() + 1,
             uuid: reported.uuid,
@@ -49,24 +49,14 @@ impl Publisher {
             end_line: printed.end_line,
         };
         let data = self.redactor.json(reported.data);
-        let event = Event::decode(head.clone(), &reported.name, data.clone()).unwrap_or_else(|err| {
-            // The callback and this host do not agree on a type. What was reported is kept all the same.
-            #[derive(Serialize)]
-            struct Undecoded<'a> {
-                callback: &'a str,
-                error: String,
-                event_data: &'a Json,
-            }
-            let data = Json::of(&Undecoded { callback: &reported.name, error: err.to_string(), event_data: &data });
-            own(head, "callback_failed", data)
-        });
+        let event = Event::decode(head, &reported.name, data);
         self.write(event)
     }
 
     /// Makes an event of the host's own.
     pub(crate) fn event<T: Serialize>(&mut self, name: &str, data: &T) -> io::Result<Arc<Event>> {
         // No text goes with it: what Ansible prints belongs to what Ansible reports.
-        let printed = self.stdout.take(Some(0), &self.redactor)?;
+        let printed = self.stdout.take(Some(0), &self.redactor);
         self.own_event(name, data, printed.text, printed.start_line, printed.end_line)
     }
 
@@ -75,14 +65,20 @@ impl Publisher {
         self.stderr.read()?;
         self.stdout.read()?;
         if length.is_none() {
-            self.stderr.take(None, &self.redactor)?;
+            self.stderr.take(None, &self.redactor);
         }
-        let printed = self.stdout.take(length, &self.redactor)?;
+        let printed = self.stdout.take(length, &self.redactor);
         if printed.text.is_empty() && printed.start_line == printed.end_line {
             return Ok(None);
         }
         let none = serde_json::Map::new();
         self.own_event("verbose", &none, printed.text, printed.start_line, printed.end_line).map(Some)
+    }
+
+    /// Returns what of the output could not be written, as a name and why.
+    pub(crate) fn take_trouble(&mut self) -> Option<(&'static str, io::Error)> {
+        let stdout = self.stdout.take_trouble().map(|err| ("stdout", err));
+        stdout.or_else(|| self.stderr.take_trouble().map(|err| ("stderr", err)))
     }
 
     /// Returns the counter of the last event.
@@ -115,7 +111,7 @@ impl Publisher {
             end_line,
         };
         let data = self.redactor.json(Json::of(data));
-        self.write(own(head, name, data))
+        self.write(Event::decode(head, name, data))
     }
 
     fn write(&mut self, event: Event) -> io::Result<Arc<Event>> {
@@ -123,10 +119,6 @@ impl Publisher {
         self.view.push(&event, place);
         Ok(Arc::new(event))
     }
-}
-
-fn own(head: Head, name: &str, data: Json) -> Event {
-    Event::decode(head, name, data).expect("the host's own events should have the form that it reads")
 }
 
 /// The journal's place in an error message.

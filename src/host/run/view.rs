@@ -22,8 +22,8 @@ pub(crate) struct View {
 struct Inner {
     places: Vec<Range<u64>>,
     tallies: Tallies,
-    /// What each host's modules returned as facts, in order.
-    facts: HashMap<String, Vec<Json>>,
+    /// The counters of each host's results that brought facts, in order.
+    facts: HashMap<String, Vec<u64>>,
 }
 
 impl View {
@@ -37,9 +37,9 @@ impl View {
         inner.places.push(place);
         inner.tallies.apply(event);
         if let EventKind::RunnerOnOk(result) = event.kind()
-            && let Some(facts) = &result.res.ansible_facts
+            && result.res.ansible_facts.is_some()
         {
-            inner.facts.entry(result.host.clone()).or_default().push(facts.clone());
+            inner.facts.entry(result.host.clone()).or_default().push(event.counter());
         }
     }
 
@@ -53,6 +53,10 @@ impl View {
 }
 
 impl RunView for View {
+    fn last(&self) -> u64 {
+        self.inner().places.len() as u64
+    }
+
     fn event(&self, counter: u64) -> Option<Arc<Event>> {
         let index = usize::try_from(counter.checked_sub(1)?).ok()?;
         let place = self.inner().places.get(index)?.clone();
@@ -60,10 +64,11 @@ impl RunView for View {
     }
 
     fn facts(&self, host: &str) -> Option<Json> {
-        let inner = self.inner();
+        let counters = self.inner().facts.get(host)?.clone();
         let mut merged = BTreeMap::new();
-        for facts in inner.facts.get(host)? {
-            merged.extend(facts.read::<BTreeMap<String, Json>>().unwrap_or_default());
+        for event in counters.into_iter().filter_map(|counter| self.event(counter)) {
+            let facts = event.host_result().and_then(|result| result.res.ansible_facts.as_ref());
+            merged.extend(facts.and_then(|facts| facts.read::<BTreeMap<String, Json>>().ok()).unwrap_or_default());
         }
         Some(Json::of(&merged))
     }
@@ -78,5 +83,47 @@ impl RunView for View {
 
     fn host(&self, host: &str) -> Option<Tally> {
         self.inner().tallies.host(host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use playwarden_event::{Head, Timestamp};
+
+    use super::*;
+    use crate::store::Journal;
+
+    fn event(counter: u64, data: &str) -> Event {
+        let head = Head {
+            counter,
+            uuid: format!("u{counter}"),
+            parent_uuid: None,
+            runner_ident: "r".into(),
+            pid: None,
+            created: Timestamp::from_ns(counter),
+            stdout: String::new(),
+            start_line: 0,
+            end_line: 0,
+        };
+        Event::decode(head, "runner_on_ok", Json::parse(data.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn facts_are_read_back_and_the_last_value_wins() {
+        let mut journal = Journal::new(tempfile::tempfile().unwrap());
+        let view = View::new(journal.file());
+        let lines = [
+            r#"{"host":"web1","res":{"ansible_facts":{"a":1,"b":1}}}"#,
+            r#"{"host":"web2","res":{"ansible_facts":{"a":9}}}"#,
+            r#"{"host":"web1","res":{"rc":0}}"#,
+            r#"{"host":"web1","res":{"ansible_facts":{"b":2}}}"#,
+        ];
+        for (counter, data) in (1..).zip(lines) {
+            let event = event(counter, data);
+            view.push(&event, journal.append(&event).unwrap());
+        }
+        assert_eq!(view.facts("web1").unwrap().text(), r#"{"a":1,"b":2}"#);
+        assert_eq!(view.facts("web3"), None);
+        assert_eq!(view.last(), 4);
     }
 }

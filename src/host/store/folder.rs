@@ -53,8 +53,8 @@ impl StoreError {
     }
 }
 
-/// Held as long as the run is alive.
-const LOCK: &str = ".private/lock";
+/// Held by the host, and by the guard, each as long as it lives.
+const LOCKS: [&str; 2] = [".private/lock", ".private/guard"];
 
 /// A run's folder, held by the one process that writes it.
 #[derive(Debug)]
@@ -82,15 +82,23 @@ impl RunFolder {
         for folder in ["plugins", ".private"] {
             DirBuilder::new().mode(0o700).create(path.join(folder)).map_err(failed)?;
         }
-        let lock = open(&path.join(LOCK)).map_err(failed)?;
+        let lock = open(&path.join(LOCKS[0])).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|err| failed(err.into()))?;
         Ok(Self { path, _lock: lock })
     }
 
-    /// Whether the process that wrote this run is gone.
+    /// Whether nobody works on this run any more.
     pub(crate) fn is_abandoned(path: &Path) -> bool {
-        let lock = OpenOptions::new().read(true).write(true).open(path.join(LOCK));
-        lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
+        LOCKS.iter().all(|name| match OpenOptions::new().read(true).write(true).open(path.join(name)) {
+            Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
+            // The guard was never started.
+            Err(err) => err.kind() == io::ErrorKind::NotFound,
+        })
+    }
+
+    /// Returns the file that the guard locks.
+    pub(crate) fn guard_lock(&self) -> PathBuf {
+        self.path.join(LOCKS[1])
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -123,7 +131,7 @@ impl RunFolder {
 
     /// Removes what only a live run needs.
     pub(crate) fn tidy(&self) {
-        // What is left is private, and the next tidy command finds it.
+        // What cannot be removed is private.
         fs::remove_dir_all(self.private()).ok();
     }
 }

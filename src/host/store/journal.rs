@@ -23,12 +23,14 @@ pub(crate) struct Journal {
     /// Where the next line begins.
     end: u64,
     prev: String,
+    /// A part of a line could not be taken back: nothing may stand behind it.
+    broken: bool,
 }
 
 impl Journal {
     /// Begins a journal in an empty file.
     pub(crate) fn new(file: File) -> Self {
-        Self { file: Arc::new(file), last: 0, end: 0, prev: line::FIRST_PREV.to_owned() }
+        Self { file: Arc::new(file), last: 0, end: 0, prev: line::FIRST_PREV.to_owned(), broken: false }
     }
 
     /// Returns the counter of the last event; 0 before the first.
@@ -36,15 +38,19 @@ impl Journal {
         self.last
     }
 
-    /// Writes one event, and returns where its line stands. After an error nothing of it is there, and the journal can be used on.
+    /// Writes one event, and returns where its line stands. After an error nothing of it is there; where even that fails,
+    /// nothing more is written.
     pub(crate) fn append(&mut self, event: &Event) -> io::Result<Range<u64>> {
+        if self.broken {
+            return Err(io::Error::other("an earlier event could not be written whole"));
+        }
         let unsealed = line::unsealed(event, &self.prev);
         let hash = digest(unsealed.as_bytes());
         let mut sealed = line::seal(unsealed, &hash);
         sealed.push('\n');
         if let Err(err) = (&*self.file).write_all(sealed.as_bytes()) {
             // A part of a line must not stand before the next one.
-            self.file.set_len(self.end).ok();
+            self.broken = self.file.set_len(self.end).is_err();
             return Err(err);
         }
         let start = self.end;
@@ -136,7 +142,7 @@ mod tests {
             start_line: 0,
             end_line: 0,
         };
-        Event::decode(head, "verbose", Json::default()).unwrap()
+        Event::decode(head, "verbose", Json::default())
     }
 
     fn written() -> (Journal, String) {

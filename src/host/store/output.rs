@@ -22,6 +22,8 @@ pub(crate) struct Output {
     unshown: Vec<u8>,
     /// Line ends that are part of events.
     lines: u64,
+    /// The first failure to write the artifact.
+    trouble: Option<io::Error>,
 }
 
 /// The text of one event.
@@ -35,7 +37,7 @@ pub(crate) struct Printed {
 
 impl Output {
     pub(crate) fn new(source: File, artifact: File) -> Self {
-        Self { source, artifact, read: 0, pending: Vec::new(), unshown: Vec::new(), lines: 0 }
+        Self { source, artifact, read: 0, pending: Vec::new(), unshown: Vec::new(), lines: 0, trouble: None }
     }
 
     /// Reads what was printed since.
@@ -64,7 +66,7 @@ impl Output {
     }
 
     /// Takes the text of the event that was reported when the source had this length; without one, all there is.
-    pub(crate) fn take(&mut self, length: Option<u64>, redactor: &Redactor) -> io::Result<Printed> {
+    pub(crate) fn take(&mut self, length: Option<u64>, redactor: &Redactor) -> Printed {
         let taken = self.read - self.pending.len() as u64;
         let length = match length {
             Some(length) => usize::try_from(length.saturating_sub(taken)).unwrap_or(0).min(self.pending.len()),
@@ -72,13 +74,21 @@ impl Output {
         };
         let bytes: Vec<u8> = self.pending.drain(..length).collect();
         let mut text = redactor.text(&String::from_utf8_lossy(&bytes)).into_owned();
-        self.artifact.write_all(text.as_bytes())?;
+        // The journal has the text too, and may still have room: this must not keep it from getting the event.
+        if let Err(err) = self.artifact.write_all(text.as_bytes()) {
+            self.trouble.get_or_insert(err);
+        }
         let start_line = self.lines;
         self.lines += text.matches('\n').count() as u64;
         if text.ends_with('\n') {
             text.pop();
         }
-        Ok(Printed { text, start_line, end_line: self.lines })
+        Printed { text, start_line, end_line: self.lines }
+    }
+
+    /// Returns why the artifact could not be written, once.
+    pub(crate) fn take_trouble(&mut self) -> Option<io::Error> {
+        self.trouble.take()
     }
 }
 
@@ -103,12 +113,12 @@ mod tests {
 
         ansible.write_all(b" [x]\n\nok\n").unwrap();
         output.read().unwrap();
-        let first = output.take(Some(15), &redactor).unwrap();
+        let first = output.take(Some(15), &redactor);
         assert_eq!(first, Printed { text: "PLAY [********]".to_owned(), start_line: 0, end_line: 1 });
         assert_eq!(output.fresh(&redactor, false).as_deref(), Some(" [x]\n\nok\n"));
-        let second = output.take(Some(25), &redactor).unwrap();
+        let second = output.take(Some(25), &redactor);
         assert_eq!(second, Printed { text: "TASK [x]\n".to_owned(), start_line: 1, end_line: 3 });
-        let rest = output.take(None, &redactor).unwrap();
+        let rest = output.take(None, &redactor);
         assert_eq!(rest, Printed { text: "ok".to_owned(), start_line: 3, end_line: 4 });
 
         let mut written = String::new();

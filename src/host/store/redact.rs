@@ -39,14 +39,53 @@ impl Redactor {
         redact(text, &self.plain)
     }
 
-    /// Redacts inside the strings of a JSON text. Its form stays whole: a mask needs no escaping.
+    /// Redacts inside the strings of a JSON text. Keys, numbers and the form stay as they are.
     pub(crate) fn json(&self, json: Json) -> Json {
-        match redact(json.text(), &self.quoted) {
-            Cow::Borrowed(_) => json,
-            // Only a secret that looks like JSON's own punctuation could break the form; then nothing may stay.
-            Cow::Owned(text) => Json::parse(text).unwrap_or_default(),
+        let text = json.text();
+        // Most texts hold nothing to hide, and one look tells.
+        if matches!(redact(text, &self.quoted), Cow::Borrowed(_)) {
+            return json;
+        }
+        let mut clean = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find('"') {
+            let (before, string) = rest.split_at(start + 1);
+            let (inside, after) = string.split_at(end_of_string(string));
+            clean.push_str(before);
+            let rest_behind = after.get(1..).unwrap_or_default();
+            let is_key = rest_behind.trim_start().starts_with(':');
+            clean.push_str(&if is_key { Cow::Borrowed(inside) } else { self.inside_of_string(inside) });
+            clean.push('"');
+            rest = rest_behind;
+        }
+        clean.push_str(rest);
+        Json::parse(clean).expect("a mask inside a string should leave JSON what it is")
+    }
+}
+
+impl Redactor {
+    /// Redacts what stands between two quotes. Not in its escaped form: a part of an escape may look like a secret.
+    fn inside_of_string<'s>(&self, inside: &'s str) -> Cow<'s, str> {
+        let Ok(text) = serde_json::from_str::<String>(&format!("\"{inside}\"")) else {
+            // Nothing that is known; better hidden than shown.
+            return Cow::Borrowed(MASK);
+        };
+        match self.text(&text) {
+            Cow::Borrowed(_) => Cow::Borrowed(inside),
+            Cow::Owned(clean) => Cow::Owned(quote(&clean)),
         }
     }
+}
+
+/// Returns where the string ends that these characters are the inside of.
+fn end_of_string(inside: &str) -> usize {
+    let mut escaped = false;
+    let end = inside.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.unwrap_or(inside.len())
 }
 
 fn redact<'t>(text: &'t str, secrets: &[String]) -> Cow<'t, str> {
@@ -86,7 +125,9 @@ fn without_url_passwords(text: &str) -> Option<String> {
 
 fn quote(text: &str) -> String {
     let quoted = Json::of(text);
-    quoted.text().trim_matches('"').to_owned()
+    // Not trimmed: the text itself may begin or end with a quote.
+    let inside = quoted.text();
+    inside[1..inside.len() - 1].to_owned()
 }
 
 /// As the callback writes: everything but ASCII escaped.
@@ -113,6 +154,16 @@ mod tests {
         );
         let json = Json::parse(r#"{"a":"pa\"ssword","b":"schl\u00fcssel","c":"schlüssel"}"#.to_owned()).unwrap();
         assert_eq!(redactor.json(json).text(), r#"{"a":"********","b":"********","c":"********"}"#);
+    }
+
+    #[test]
+    fn only_values_of_strings_are_touched() {
+        let redactor = Redactor::new(vec!["host".into(), "12".into(), "name".into()]);
+        let text = r#"{"host": "my host", "n":12.5, "a":["12",{"12":"x"}],"b":"q\"host","c":"line\name"}"#;
+        let json = Json::parse(text.to_owned()).unwrap();
+        let expected =
+            r#"{"host": "my ********", "n":12.5, "a":["********",{"12":"x"}],"b":"q\"********","c":"line\name"}"#;
+        assert_eq!(redactor.json(json).text(), expected);
     }
 
     #[test]

@@ -284,3 +284,36 @@ fn when_the_host_is_killed_ansible_and_its_tree_go_too_and_the_run_is_lost() {
     let listed = project.playwarden(&["list"]).expect(0);
     assert!(listed.stdout.contains(" lost "), "{}", listed.stdout);
 }
+
+#[test]
+fn a_hangup_that_was_ignored_when_it_began_ends_nothing() {
+    let mark = mark();
+    let wait = "until [ -e {{ playbook_dir }}/go ]; do sleep 0.02; done; pkill -f '[s]leep MARK' || true";
+    let project = project(&mark, "", &wait.replace("MARK", &mark));
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" run", env!("CARGO_BIN_EXE_playwarden")]);
+    project.adopt(&mut shell);
+    let child = shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    appears(&project.path("reached"));
+    send(&child, Signal::HUP);
+    let project = project.file("go", "");
+    let _shown = end(child).expect(0);
+    assert_eq!(Evidence::of(&project).outcome.status, Status::Successful);
+}
+
+#[test]
+fn an_ansible_that_is_only_started_by_a_wrapper_is_refused_and_not_waited_for() {
+    let mark = mark();
+    let real = crate::support::venv().join("bin");
+    let wrapper = format!("#!/bin/sh\n{}/ansible-playbook \"$@\"\nexit $?\n", real.display());
+    let project = project(&mark, "", "true").file("wrapped/bin/ansible-playbook", &wrapper);
+    std::os::unix::fs::symlink(real.join("ansible-config"), project.path("wrapped/bin/ansible-config")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(project.path("wrapped/bin/ansible-playbook"), mode).unwrap();
+    let text = std::fs::read_to_string(project.path("runner.toml")).unwrap();
+    let other = text.replace(&crate::support::venv().display().to_string(), "wrapped");
+    let project = project.file("runner.toml", &other);
+    let shown = project.playwarden(&["run"]).expect(12);
+    assert!(shown.stderr.contains("must `exec` it"), "{}", shown.stderr);
+    nothing_is_alive(&mark);
+}

@@ -39,7 +39,7 @@ fn a_verdict_names_who_said_it_and_why_and_the_run_ends_canceled() {
     );
     assert_eq!(verdict.reason.code.as_deref(), Some("in-the-table"));
     assert_eq!((verdict.reason.event, verdict.acted_on), (Some(breaking.counter()), true));
-    assert_eq!((verdict.host.as_deref(), verdict.task.as_deref()), (None, None));
+    assert_eq!(verdict.start, None);
     assert_eq!((run.outcome.status, run.outcome.rc), (Status::Canceled, Some(254)));
     let cause = Cause::Plugin { name: "policy".to_owned(), reason: verdict.reason.clone() };
     assert_eq!(run.outcome.cause, Some(cause));
@@ -74,7 +74,8 @@ fn a_start_that_is_refused_is_no_start() {
         let run = Evidence::of(&project);
         let (event, verdict) = verdict(&run);
         assert_eq!((verdict.question, verdict.reason.event), (Question::Admit, None));
-        assert_eq!((verdict.host.as_deref(), verdict.task.as_deref()), (Some("h2"), Some("two")));
+        let start = verdict.start.as_ref().unwrap();
+        assert_eq!((start.host.as_str(), start.task.as_str()), ("h2", "two"));
         assert!(!run.hosts("runner_on_start", "two").contains(&"h2"), "{}", run.list());
         nothing_starts_after(event.counter(), &run, &project);
         assert!(!project.names("started").contains(&"two_h2".to_owned()));
@@ -177,4 +178,31 @@ fn the_first_of_several_policies_that_cancels_is_the_cause() {
         .collect();
     assert_eq!(acted[0], ("second".to_owned(), true));
     assert!(acted[1..].iter().all(|(_, acted_on)| !acted_on), "{acted:?}");
+}
+
+#[test]
+fn a_policy_about_modules_knows_them_by_every_name() {
+    for action in ["reboot", "ansible.builtin.reboot"] {
+        let playbook = format!("- hosts: all\n  gather_facts: false\n  tasks:\n    - {action}:\n");
+        let project = under("no_reboot", "", 2, "", &playbook);
+        let _shown = project.playwarden(&["run"]).expect(21);
+        let run = Evidence::of(&project);
+        let (_, verdict) = verdict(&run);
+        let start = verdict.start.as_ref().unwrap();
+        assert_eq!((start.action.as_str(), start.host.as_str()), ("ansible.builtin.reboot", "h1"));
+        assert!(run.named("runner_on_start").is_empty(), "{}", run.list());
+    }
+}
+
+#[test]
+fn what_a_start_is_judged_by_stands_in_the_journal() {
+    let playbook = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: one\n      raw: 'true'\n      become: true\n      \
+                    tags: [t]\n";
+    let project = under("warns_always", "", 1, "check = true", playbook);
+    let _shown = project.playwarden(&["run"]).expect(0);
+    let run = Evidence::of(&project);
+    let start = run.only("runner_on_start");
+    let facts: playwarden_event::StartRequest = start.data().pointer("/start").unwrap().read().unwrap();
+    assert_eq!((facts.action.as_str(), facts.become_user.as_deref()), ("ansible.builtin.raw", Some("root")));
+    assert_eq!((facts.tags.as_slice(), facts.check_mode), (["t".to_owned()].as_slice(), true));
 }

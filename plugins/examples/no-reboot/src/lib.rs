@@ -7,8 +7,10 @@ struct NoReboot;
 
 impl StartPolicy for NoReboot {
     fn admit(&mut self, _: &Source, start: &Start, _: &Totals) -> Result<Verdict, Failure> {
-        let is_reboot = start.action == "ansible.builtin.reboot" && !start.check_mode;
-        Ok(if is_reboot { Verdict::cancel(format!("{} must stay up", start.host)) } else { Verdict::Proceed })
+        // An action that is a template could turn out to be anything.
+        let may_reboot = start.action == "ansible.builtin.reboot" || start.action_is_unknown();
+        let refused = may_reboot && !start.check_mode;
+        Ok(if refused { Verdict::cancel(format!("{} must stay up", start.host)) } else { Verdict::Proceed })
     }
 }
 

@@ -5,6 +5,8 @@
 //! `start TASK HOST` for a start; `handled.txt` has the events of the event handler, `statuses.txt` the statuses.
 //! Set `all = false` when the plugin is not sent every event. It is for a job: a workflow has several runs to count.
 
+use std::collections::BTreeSet;
+
 use playwarden_sdk::prelude::*;
 
 struct CountsEverything {
@@ -13,6 +15,8 @@ struct CountsEverything {
     judged: u64,
     handled: u64,
     count: u64,
+    /// The uuids of the starts that were asked for and are no event yet.
+    asked: BTreeSet<String>,
 }
 
 macro_rules! expect {
@@ -32,7 +36,13 @@ impl Plugin for CountsEverything {
         expect!(config::value::<bool>("/no/such/key")?.is_none(), "a key that is absent has a value");
         // After a restart the count goes on where the last instance left it.
         let count = state::get("count").and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
-        Ok(Self { all: config::value("/all")?.unwrap_or(true), judged: count, handled: 0, count })
+        Ok(Self {
+            all: config::value("/all")?.unwrap_or(true),
+            judged: count,
+            handled: 0,
+            count,
+            asked: BTreeSet::new(),
+        })
     }
 }
 
@@ -101,6 +111,9 @@ impl CancelPolicy for CountsEverything {
         let end = events.iter().position(ends).map_or(events.len(), |index| index + 1);
         expect!(end == events.len(), "the list goes on after a failed event");
 
+        for start in events.iter().filter(|event| event.is(&EventKind::RunnerOnStart)) {
+            expect!(self.asked.remove(&start.uuid), "nobody asked for the start {}", start.counter);
+        }
         self.judged = self.write_down("seen.txt", self.judged, events)?;
         Self::compare_with_journal(source, events)?;
         Self::compare_with_tallies(source, events.last(), totals)?;
@@ -114,7 +127,9 @@ impl CancelPolicy for CountsEverything {
 }
 
 impl StartPolicy for CountsEverything {
-    fn admit(&mut self, _: &Source, start: &Start, totals: &Totals) -> Result<Verdict, Failure> {
+    fn admit(&mut self, source: &Source, start: &Start, totals: &Totals) -> Result<Verdict, Failure> {
+        self.asked.insert(start.uuid.clone());
+        expect!(!journal::read(source, 1, 1).is_empty(), "a start on {} cannot see the journal", start.host);
         expect!(totals.play.hosts > 0, "a start on {} in a play without hosts", start.host);
         output::append_line("seen.txt", &format!("start {} {}", start.task, start.host))?;
         Ok(Verdict::Proceed)

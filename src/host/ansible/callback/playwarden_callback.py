@@ -7,34 +7,41 @@ comes with the result, never from "the current task".
 """
 from __future__ import annotations
 
-import atexit
-import collections
-import ctypes
-import datetime
-import functools
-import gc
-import json
-import multiprocessing
-import os
-import platform
-import re
-import select
-import signal
-import socket
-import stat
-import struct
 import sys
-import threading
-import time
-import traceback
-import uuid
-from collections.abc import Mapping, Set
 
-from ansible.playbook.handler import Handler
-from ansible.plugins.callback import CallbackBase
-from ansible.plugins.strategy import StrategyBase
-from ansible.release import __version__ as CORE_VERSION
-from ansible.utils.display import Display
+try:
+    import atexit
+    import collections
+    import ctypes
+    import datetime
+    import functools
+    import gc
+    import json
+    import multiprocessing
+    import os
+    import platform
+    import re
+    import select
+    import signal
+    import socket
+    import stat
+    import struct
+    import threading
+    import time
+    import traceback
+    import uuid
+    from collections.abc import Mapping, Set
+
+    from ansible import constants as C
+    from ansible.playbook.handler import Handler
+    from ansible.plugins.callback import CallbackBase
+    from ansible.plugins.loader import action_loader, module_loader
+    from ansible.plugins.strategy import StrategyBase
+    from ansible.release import __version__ as CORE_VERSION
+    from ansible.utils.display import Display
+except Exception as error:
+    # Ansible takes an Exception here for a callback it can do without, and would run unguarded.
+    raise SystemExit("playwarden: the callback can't be loaded: %s" % " ".join(str(error).split())) from None
 
 DOCUMENTATION = """
 name: playwarden_callback
@@ -118,6 +125,7 @@ _fast = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=foreign
 def encode(value):
     """ASCII JSON that every strict parser takes."""
     try:
+        # Keys such as 1 and "1" both remain, under one name: telling them apart is not worth a look at every record.
         text = _fast(value)
         # Each check first asks what costs next to nothing and says no for nearly every record.
         lone = "\\ud" in text and LONE_SURROGATE.search(text)
@@ -416,9 +424,9 @@ def part(thing, name):
         return getattr(thing, "_" + name)
 
 
-def hides(no_log):
+def may_hold(keyword):
     """Whether it is or could become true: a template that core has not evaluated counts as true."""
-    return no_log is not False and str(no_log).lower() not in ("false", "none", "no", "off", "0", "")
+    return keyword is not False and str(keyword).lower() not in ("false", "none", "no", "off", "0", "")
 
 
 def censor(res, secret):
@@ -460,11 +468,10 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = False
 
     def __init__(self, *args, **kwargs):
-        # Ansible takes an Exception here for a callback it can do without, and would run unguarded.
         try:
             super().__init__(*args, **kwargs)
             self._connect()
-        except Exception as error:
+        except Exception as error:      # as with the imports
             raise SystemExit("playwarden: the callback can't start: %s" % error) from None
 
     def _connect(self):
@@ -482,7 +489,7 @@ class CallbackModule(CallbackBase):
         self._play_name, self._plays = None, 0
         self._forget()
         self._telling = set()       # threads that are reporting what Display shows
-        self._system = threading.local()
+        self._local = threading.local()
 
         dumpable = set_dumpable(0)
         os.register_at_fork(after_in_child=functools.partial(self._in_child, dumpable))
@@ -539,7 +546,7 @@ class CallbackModule(CallbackBase):
 
     def _forget(self):
         """Tasks of an earlier play never come back, but their number may be large."""
-        self._contexts = {}         # (task uuid, name) -> JSON of the task's context
+        self._contexts = {}         # (task uuid, name, action) -> JSON of the task's context
         self._starts = {}           # task uuid -> JSON of what a start is judged by, without the host
         self._titles = {}           # task uuid -> templated name at its latest start
         self._announced = {}        # task uuid -> uuid of its latest start event
@@ -569,13 +576,32 @@ class CallbackModule(CallbackBase):
         self._seen[core_uuid] = times = self._seen.get(core_uuid, 0) + 1
         return core_uuid if times == 1 else "%s_%d" % (core_uuid, times)
 
+    def _resolved(self, task):
+        """The fully qualified name of its action, found as core does; None while that is an unevaluated template."""
+        # From core 2.19 on `resolved_action` is a property that warns when it is read too early.
+        known = vars(task).get("_resolved_action") or vars(task).get("resolved_action")
+        if known or "{" in task.action:
+            return known
+        self._local.resolving = True
+        try:
+            for loader in (action_loader, module_loader):
+                found = loader.find_plugin_with_context(
+                    task.action, ignore_deprecated=True, collection_list=task.collections)
+                if found.resolved:
+                    return found.resolved_fqcn
+        except Exception:
+            pass        # what is wrong with it core is about to say itself
+        finally:
+            self._local.resolving = False
+        return None
+
     def _context(self, task, name=None):
         name = name or task.name
-        key = (task._uuid, name)
+        key = (task._uuid, name, task.action)       # an action may be a template that only results have evaluated
         text = self._contexts.get(key)
         if text is None:
             context = {"task": name or task.action, "task_uuid": task._uuid, "task_action": task.action,
-                       "resolved_action": getattr(task, "resolved_action", None), "task_args": "",
+                       "resolved_action": self._resolved(task), "task_args": "",
                        "task_path": task.get_path() or ""}
             role = getattr(task, "_role", None)
             if role:
@@ -620,7 +646,7 @@ class CallbackModule(CallbackBase):
 
     def _result(self, event, result, final=False, **extra):
         host, task, res = part(result, "host"), part(result, "task"), part(result, "result")
-        secret = hides(task.no_log) or bool(res.get("_ansible_no_log"))
+        secret = may_hold(task.no_log) or bool(res.get("_ansible_no_log"))
         own = {"host": host.name}
         parent = self._parent(host, task)
         shown = without_environment(censor(res, secret), task.action)
@@ -641,7 +667,8 @@ class CallbackModule(CallbackBase):
             key = (host.name, task._uuid)
             self._items[key] = own["item_number"] = self._items.get(key, 0) + 1
             if not secret:
-                own["item_label"] = res.get("_ansible_item_label", res.get("item"))
+                label = res.get("_ansible_item_label", res.get("item"))
+                own["item_label"] = label if isinstance(label, str) else encode(label)
         own.update(extra)
         own.update(self._flags(task, secret))
         self._event(event, own, self._context(task), parent)
@@ -766,15 +793,15 @@ class CallbackModule(CallbackBase):
     def _start(self, host, task):
         uid, parent = str(uuid.uuid4()), self._announced.get(task._uuid) or self._play_uuid or self._playbook_uuid
         self._begun[host.name, task._uuid] = (time.time_ns(), time.monotonic(), parent)
-        secret = hides(task.no_log)
+        secret = may_hold(task.no_log)
         title = self._titles.get(task._uuid)
         common = self._starts.get(task._uuid)
         if common is None:
             role = getattr(task, "_role", None)
             common = self._starts[task._uuid] = encode({
                 "play": self._play_name, "task": title or task.name or task.action, "task_uuid": task._uuid,
-                "action": task.action, "role": role.get_name() if role else None,
-                "become_user": task.become_user if task.become else None,
+                "action": self._resolved(task) or task.action, "role": role.get_name() if role else None,
+                "become_user": (task.become_user or C.DEFAULT_BECOME_USER) if may_hold(task.become) else None,
                 "connection": task.connection, "delegate_to": task.delegate_to, "tags": list(task.tags),
                 "check_mode": task.check_mode is True, "no_log": secret, "handler": isinstance(task, Handler),
                 "args": None if secret else task.args, "path": task.get_path() or None})
@@ -844,19 +871,21 @@ class CallbackModule(CallbackBase):
         show, system_warning = Display.display, Display.system_warning
 
         @functools.wraps(show)
-        def display(shown_by, *args, **kwargs):
-            answer = show(shown_by, *args, **kwargs)
+        def display(shown_by, msg, *args, **kwargs):
+            if getattr(self._local, "resolving", False) and not SHOWN.match(msg):
+                return None     # at -vv core tells of each redirect it follows, but this search is ours
+            answer = show(shown_by, msg, *args, **kwargs)
             if os.getpid() == self.pid:
-                self._shown(*args, **kwargs)
+                self._shown(msg, *args, **kwargs)
             return answer
 
         @functools.wraps(system_warning)
         def system(shown_by, *args, **kwargs):
-            self._system.warning = True
+            self._local.warning = True
             try:
                 return system_warning(shown_by, *args, **kwargs)
             finally:
-                self._system.warning = False
+                self._local.warning = False
 
         Display.display, Display.system_warning = display, system
 
@@ -871,7 +900,7 @@ class CallbackModule(CallbackBase):
         self._telling.add(thread)
         try:
             name = SHOWN_AS[found[1] or found[2]]
-            if name == "warning" and getattr(self._system, "warning", False):
+            if name == "warning" and getattr(self._local, "warning", False):
                 name = "system_warning"
             message = found[3].strip()
             if HARD_WRAPPED:

@@ -42,7 +42,7 @@ fn publish(publisher: &mut Publisher, line: &str) -> Arc<Event> {
         };
     }
     match Record::decode(line.as_bytes()).unwrap() {
-        Record::Event(reported) | Record::Start(reported, _) => publisher.reported(*reported).unwrap(),
+        Record::Event(reported) | Record::Start(reported) => publisher.reported(*reported).unwrap(),
         other => panic!("no event comes of {other:?}"),
     }
 }
