@@ -30,7 +30,7 @@ pub use self::finding::{Finding, Findings, Severity};
 pub use self::job::{Ansible, AnsibleUse, Job, JobWork, OnHostLoss, Stop, Survivors};
 pub use self::near::{did_you_mean, near};
 pub use self::plugin::{FaultAction, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin};
-pub(crate) use self::secret::literals as secret_literals;
+pub(crate) use self::secret::values as secret_values;
 pub use self::units::{parse_duration, parse_size, show_duration};
 
 /// The name of the file that says what to run.

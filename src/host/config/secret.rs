@@ -47,6 +47,13 @@ pub(crate) fn literals(key: &str, value: &Value, within: bool, found: &mut Vec<(
     }
 }
 
+/// Returns the literals below keys that look secret.
+pub(crate) fn values(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    literals("", value, false, &mut found);
+    found.into_iter().map(|(_, value)| value).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{JobPlan, Work};
-use crate::config::secret_literals;
+use crate::config::secret_values;
 
 /// Shorter values would be masked in the middle of innocent words.
 const SHORTEST_SECRET: usize = 4;
@@ -17,7 +17,6 @@ impl JobPlan {
     ///
     /// Values of fewer than 4 characters, and those in `@file`s, are not among them.
     pub fn secrets(&self) -> Vec<String> {
-        let mut found = Vec::new();
         let env: Map<_, _> = self.env.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
         let given = self.more_extra_vars.iter().filter_map(|vars| vars.to_str()).map(parse);
         let args = match &self.work {
@@ -26,10 +25,8 @@ impl JobPlan {
         };
         let configs = self.plugins.iter().map(|plugin| plugin.config.clone());
         let own = [Value::Object(env), Value::Object(self.extra_vars.clone()), args];
-        for vars in own.into_iter().chain(given).chain(configs) {
-            secret_literals("", &vars, false, &mut found);
-        }
-        let values: BTreeSet<_> = found.into_iter().map(|(_, value)| value).collect();
+        let all = own.into_iter().chain(given).chain(configs);
+        let values: BTreeSet<_> = all.flat_map(|vars| secret_values(&vars)).collect();
         let mut values: Vec<_> = values.into_iter().filter(|value| value.chars().count() >= SHORTEST_SECRET).collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         values

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playwarden_event::kind::{Message, StartFailed, StatusChanged};
-use playwarden_event::{Cause, Event, EventKind, Outcome, Process, StartRequest, Stats, Status, Stop, Timestamp};
+use playwarden_event::{Cause, Event, EventKind, Json, Outcome, Process, StartRequest, Stats, Status, Stop, Timestamp};
 use playwarden_sandbox::RunView as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -19,10 +19,10 @@ use super::publish::{Publisher, journal_error};
 use super::state::{Order, State};
 use super::{Finished, Settings, Update};
 use crate::ansible::{Answer, Link, LinkError, Record, Reported, Welcome};
-use crate::config::{MAX_EVENT, OnHostLoss};
+use crate::config::{MAX_EVENT, OnHostLoss, secret_values};
 use crate::plan::JobPlan;
 use crate::process::{Guarded, Report, tree};
-use crate::store::{AnsibleVersions, RunFolder, RunRecord, StoreError};
+use crate::store::{AnsibleVersions, Redactor, RunFolder, RunRecord, StoreError};
 
 /// How often time limits are looked at and text is shown that no event has brought.
 const LOOK: Duration = Duration::from_millis(100);
@@ -214,10 +214,10 @@ impl Run<'_> {
 
     /// A task is about to start: every policy judges what came before it, then the start itself.
     async fn gate(&mut self, link: &Link, mut reported: Reported) {
+        // What policies are asked about is what the journal will say.
+        reported.data = self.publisher.redactor.json(without_secret_arguments(reported.data));
         if !self.policies.is_empty() {
             self.settle(true).await;
-            // What policies are asked about is what the journal will say.
-            reported.data = self.publisher.redactor.json(reported.data);
             let mut start: StartRequest =
                 reported.data.pointer("/start").and_then(|start| start.read().ok()).unwrap_or_default();
             start.uuid.clone_from(&reported.uuid);
@@ -462,6 +462,13 @@ impl Run<'_> {
         write_record(&self.folder, &self.record)?;
         self.folder.replace("status", outcome.status.word())
     }
+}
+
+/// Arguments stand in the playbook as they are; which of them a module calls secret is not known before it runs.
+fn without_secret_arguments(data: Json) -> Json {
+    let args = data.pointer("/start/args").and_then(|args| args.read::<serde_json::Value>().ok());
+    let secrets = args.map(|args| secret_values(&args)).unwrap_or_default();
+    if secrets.is_empty() { data } else { Redactor::new(secrets).json(data) }
 }
 
 /// Keeps the last bytes of a growing text.

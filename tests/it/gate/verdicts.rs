@@ -206,3 +206,15 @@ fn what_a_start_is_judged_by_stands_in_the_journal() {
     assert_eq!((facts.action.as_str(), facts.become_user.as_deref()), ("ansible.builtin.raw", Some("root")));
     assert_eq!((facts.tags.as_slice(), facts.check_mode), (["t".to_owned()].as_slice(), true));
 }
+
+#[test]
+fn a_secret_among_the_arguments_of_a_task_is_not_written_down() {
+    let playbook = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: key\n      rpm_key:\n        key: k\n        \
+                    password: zinnia-88\n      when: false\n    - name: user\n      user:\n        name: nobody\n        password: \
+                    zinnia-88\n        update_password: always\n";
+    let project = under("counts_everything", "", 1, "check = true", playbook);
+    let _shown = project.playwarden(&["run"]);
+    let run = Evidence::of(&project);
+    run.hides("zinnia-88");
+    assert!(run.named("runner_on_start").last().unwrap().data().text().contains(r#""password":"********""#));
+}
