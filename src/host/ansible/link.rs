@@ -62,6 +62,8 @@ pub(crate) struct Link {
     socket: UnixStream,
     /// The one process that is heard; nobody before it is known.
     sender: Option<i32>,
+    /// What was received last.
+    piece: Box<[u8]>,
     buffer: Vec<u8>,
     /// Where in `buffer` the next frame begins.
     start: usize,
@@ -80,7 +82,11 @@ impl Link {
         rustix::io::ioctl_fionbio(&ours, true)?;
         let socket = UnixStream::from_std(ours.into())?;
         let largest = max_event + ENVELOPE;
-        Ok((Self { socket, sender: None, buffer: Vec::new(), start: 0, largest, foreign: 0, closed: false }, theirs))
+        let piece = vec![0; PIECE].into();
+        Ok((
+            Self { socket, sender: None, piece, buffer: Vec::new(), start: 0, largest, foreign: 0, closed: false },
+            theirs,
+        ))
     }
 
     /// Names the process to listen to. Nothing is read before.
@@ -110,9 +116,10 @@ impl Link {
             if let Some(record) = self.buffered()? {
                 return Ok(Some(record));
             }
-            match self.socket.async_io(Interest::READABLE, || receive(&self.socket)).await {
-                Ok(piece) if piece.bytes.is_empty() => return Ok(None),
-                Ok(piece) => self.take(piece),
+            let (socket, piece) = (&self.socket, &mut self.piece);
+            match socket.async_io(Interest::READABLE, || receive(socket, piece)).await {
+                Ok((_, 0)) => return Ok(None),
+                Ok((sender, length)) => self.take(sender, length),
                 Err(err) if is_end(&err) => return Ok(None),
                 Err(err) => return Err(err.into()),
             }
@@ -125,9 +132,9 @@ impl Link {
             if let Some(record) = self.buffered()? {
                 return Ok(Some(record));
             }
-            match receive(&self.socket) {
-                Ok(piece) if piece.bytes.is_empty() => return Ok(None),
-                Ok(piece) => self.take(piece),
+            match receive(&self.socket, &mut self.piece) {
+                Ok((_, 0)) => return Ok(None),
+                Ok((sender, length)) => self.take(sender, length),
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock || is_end(&err) => return Ok(None),
                 Err(err) => return Err(err.into()),
             }
@@ -161,15 +168,15 @@ impl Link {
         Ok(())
     }
 
-    fn take(&mut self, piece: Piece) {
-        if self.sender.is_some() && piece.sender == self.sender {
+    fn take(&mut self, sender: Option<i32>, length: usize) {
+        if self.sender.is_some() && sender == self.sender {
             if self.start > 0 {
                 self.buffer.drain(..self.start);
                 self.start = 0;
             }
-            self.buffer.extend_from_slice(&piece.bytes);
+            self.buffer.extend_from_slice(&self.piece[..length]);
         } else {
-            self.foreign += piece.bytes.len() as u64;
+            self.foreign += length as u64;
         }
     }
 
@@ -194,24 +201,17 @@ fn is_end(err: &io::Error) -> bool {
     err.kind() == io::ErrorKind::ConnectionReset
 }
 
-/// What one process sent, or a part of it.
-struct Piece {
-    sender: Option<i32>,
-    bytes: Vec<u8>,
-}
-
-fn receive(socket: &UnixStream) -> io::Result<Piece> {
-    let mut bytes = vec![0; PIECE];
+/// Receives a piece of what one process sent: which process, and how many bytes.
+fn receive(socket: &UnixStream, piece: &mut [u8]) -> io::Result<(Option<i32>, usize)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC;
-    let received = recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags)?;
+    let received = recvmsg(socket, &mut [IoSliceMut::new(piece)], &mut control, flags)?;
     let sender = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmCredentials(credentials) => Some(credentials.pid.as_raw_nonzero().get()),
         _ => None,
     });
-    bytes.truncate(received.bytes);
-    Ok(Piece { sender, bytes })
+    Ok((sender, received.bytes))
 }
 
 #[cfg(test)]
