@@ -152,3 +152,20 @@ fn the_first_policy_of_the_readme_is_the_one_that_is_built() {
     let policy = fs::read_to_string(root.join("plugins/examples/no-reboot/src/lib.rs")).unwrap();
     assert!(readme.contains(&format!("```rust\n{policy}```")));
 }
+
+#[test]
+fn the_runner_toml_of_the_readme_is_right_and_its_error_is_what_is_said() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, text) = readme.split_once("```toml\n").unwrap();
+    let (text, _) = text.split_once("```").unwrap();
+    let path = Path::new("runner.toml");
+    let (_, warnings) = playwarden::config::Config::parse(path, text).unwrap();
+    assert!(warnings.list.is_empty(), "{warnings:?}");
+
+    let wrong = text.replace("playbook = \"site.yml\"", "playbok = \"site.yml\"");
+    let findings = playwarden::config::Config::parse(path, &wrong).unwrap_err();
+    let said = playwarden::report::diagnostic::render_findings(&findings, Path::new(""), false);
+    let (_, shown) = readme.split_once("```text\nerror[").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    assert!(said.contains(&format!("error[{shown}")), "{said}");
+}
