@@ -32,6 +32,25 @@ pub struct Head {
     pub end_line: u64,
 }
 
+impl Head {
+    /// Returns an envelope that says nothing but its number, for events made by hand. Its uuid is `u` and the number, its
+    /// time so many nanoseconds after 1970.
+    #[must_use]
+    pub fn numbered(counter: u64) -> Self {
+        Self {
+            counter,
+            uuid: format!("u{counter}"),
+            parent_uuid: None,
+            runner_ident: String::new(),
+            pid: None,
+            created: Timestamp::from_ns(counter),
+            stdout: String::new(),
+            start_line: 0,
+            end_line: 0,
+        }
+    }
+}
+
 /// One event of a run.
 ///
 /// `event_data` is there twice: as text, exactly as it was reported, and typed. Both are made from the same text at the

@@ -243,20 +243,10 @@ impl Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Head, Json, Timestamp};
+    use crate::{Head, Json};
 
     fn event(name: &str, data: &str) -> Event {
-        let head = Head {
-            counter: 1,
-            uuid: String::new(),
-            parent_uuid: None,
-            runner_ident: String::new(),
-            pid: None,
-            created: Timestamp::from_ns(0),
-            stdout: String::new(),
-            start_line: 0,
-            end_line: 0,
-        };
+        let head = Head::numbered(1);
         Event::decode(head, name, Json::parse(data.to_owned()).unwrap())
     }
 

@@ -270,7 +270,7 @@ impl Outputs {
 mod tests {
     use std::time::Duration;
 
-    use playwarden_event::{Event, Head, Tally, Timestamp, Totals};
+    use playwarden_event::{Event, Head, Tally, Totals};
 
     use super::*;
     use crate::view::Payload;
@@ -283,17 +283,7 @@ mod tests {
             self.0
         }
         fn event(&self, counter: u64) -> Option<Arc<Event>> {
-            let head = Head {
-                counter,
-                uuid: format!("u{counter}"),
-                parent_uuid: None,
-                runner_ident: "r".into(),
-                pid: None,
-                created: Timestamp::from_ns(counter),
-                stdout: String::new(),
-                start_line: 0,
-                end_line: 0,
-            };
+            let head = Head::numbered(counter);
             let data = Json::of(&serde_json::json!({ "text": "x".repeat(self.1) }));
             (counter <= self.0).then(|| Arc::new(Event::decode(head, "verbose", data)))
         }

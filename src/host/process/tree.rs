@@ -108,7 +108,9 @@ mod tests {
         let mut child = Command::new("python3").args(["-c", script]).spawn().unwrap();
         let pid = child.id().cast_signed();
         let state = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let begun = std::time::Instant::now();
         while !state().rsplit_once(") ").unwrap().1.starts_with('Z') {
+            assert!(begun.elapsed().as_secs() < 60, "the first thread never ended: {}", state());
             std::thread::yield_now();
         }
         let (found, zombie) = look(pid).unwrap();

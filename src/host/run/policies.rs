@@ -285,17 +285,7 @@ mod tests {
     fn events(names: &[&str]) -> Vec<Arc<Event>> {
         let plugin = r#""plugin":{"name":"p","sha256":""}"#;
         let event = |(index, name): (usize, &&str)| {
-            let head = Head {
-                counter: index as u64 + 1,
-                uuid: index.to_string(),
-                parent_uuid: None,
-                runner_ident: "r".to_owned(),
-                pid: None,
-                created: Timestamp::from_ns(0),
-                stdout: String::new(),
-                start_line: 0,
-                end_line: 0,
-            };
+            let head = Head::numbered(index as u64 + 1);
             let data = match *name {
                 "policy_verdict" => format!(
                     r#"{{{plugin},"question":"evaluate","verdict":"warn","reason":{{"text":"w"}},"acted_on":false}}"#

@@ -88,23 +88,13 @@ impl RunView for View {
 
 #[cfg(test)]
 mod tests {
-    use playwarden_event::{Head, Timestamp};
+    use playwarden_event::Head;
 
     use super::*;
     use crate::store::Journal;
 
     fn event(counter: u64, data: &str) -> Event {
-        let head = Head {
-            counter,
-            uuid: format!("u{counter}"),
-            parent_uuid: None,
-            runner_ident: "r".into(),
-            pid: None,
-            created: Timestamp::from_ns(counter),
-            stdout: String::new(),
-            start_line: 0,
-            end_line: 0,
-        };
+        let head = Head::numbered(counter);
         Event::decode(head, "runner_on_ok", Json::parse(data.to_owned()).unwrap())
     }
 

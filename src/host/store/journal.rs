@@ -126,22 +126,12 @@ pub fn verify(journal: impl BufRead) -> Result<u64, ChainError> {
 
 #[cfg(test)]
 mod tests {
-    use playwarden_event::{Head, Json, Timestamp};
+    use playwarden_event::{Head, Json};
 
     use super::*;
 
     fn event(counter: u64) -> Event {
-        let head = Head {
-            counter,
-            uuid: format!("u{counter}"),
-            parent_uuid: None,
-            runner_ident: "r".into(),
-            pid: None,
-            created: Timestamp::from_ns(counter),
-            stdout: String::new(),
-            start_line: 0,
-            end_line: 0,
-        };
+        let head = Head::numbered(counter);
         Event::decode(head, "verbose", Json::default())
     }
 
