@@ -29,9 +29,12 @@ use std::sync::Arc;
 pub use self::finding::{Finding, Findings, Severity};
 pub use self::job::{Ansible, AnsibleUse, Job, JobWork, OnHostLoss, Stop, Survivors};
 pub use self::near::{did_you_mean, near};
-pub use self::plugin::{FaultAction, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin};
+pub use self::plugin::{
+    Component, FaultAction, Grants, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin, Restart, SecretSource,
+};
 pub(crate) use self::secret::values as secret_values;
 pub use self::units::{parse_duration, parse_size, show_duration};
+pub use playwarden_event::Origin;
 
 /// The name of the file that says what to run.
 pub const FILE_NAME: &str = "runner.toml";

@@ -19,11 +19,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use playwarden_event::EventPattern;
+use playwarden_event::{EventPattern, Origin};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::config::{Limits, Mode, OnFault, OnHostLoss, Payload, Stop, units};
+use crate::config::{Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units};
 
 /// What the plan may know of the process: a snapshot that the cli takes once.
 #[derive(Clone, Debug, Default)]
@@ -118,6 +118,12 @@ pub struct JobPlan {
     pub stop: Stop,
     /// Names of plugins, in the order in which they are asked.
     pub cancel_policies: Vec<String>,
+    /// Names of plugins that are told of every event.
+    pub event_handlers: Vec<String>,
+    /// Names of plugins that are told of every change of the status.
+    pub status_handlers: Vec<String>,
+    /// Names of plugins that are told how the run ended.
+    pub finished_callbacks: Vec<String>,
     /// Every plugin of the job, once.
     pub plugins: Vec<PluginPlan>,
 }
@@ -161,10 +167,8 @@ pub enum Work {
 pub struct PluginPlan {
     /// Its name in the file.
     pub name: String,
-    /// The component, absolute. It was there; whether it loads, and whether its
-    /// hash is right, is found out when it is read.
-    #[serde(serialize_with = "text")]
-    pub path: PathBuf,
+    /// Where its component is.
+    pub component: Component,
     /// What the component must hash to: 64 lowercase hex digits.
     pub sha256: Option<String>,
     /// Whether its verdicts are acted on.
@@ -173,8 +177,10 @@ pub struct PluginPlan {
     pub config: Value,
     /// What happens when it breaks.
     pub on_fault: OnFault,
-    /// How much of `event_data` it is handed.
-    pub payload: Payload,
+    /// How much of `event_data` it is handed; none leaves it to the hook: nothing for a policy, everything for a handler.
+    pub payload: Option<Payload>,
+    /// How often it is started again when it broke.
+    pub restart: Restart,
     /// Which events it is told of: those that any pattern matches.
     pub events: Vec<EventPattern>,
     /// How often it is asked although nothing happened.
@@ -182,6 +188,60 @@ pub struct PluginPlan {
     pub tick: Option<Duration>,
     /// What it may cost.
     pub limits: Limits,
+    /// What it may reach.
+    pub grants: Grants,
+}
+
+/// Where a component is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Component {
+    /// In a file, absolute. It was there; whether it loads, and whether its hash is right, is found out when it is read.
+    #[serde(serialize_with = "text")]
+    Path(PathBuf),
+    /// In this program, under a name that it has.
+    Builtin(String),
+}
+
+/// What a plugin may reach. Serializes without what is secret.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Grants {
+    /// Folders that it may read and write. They need not exist yet.
+    pub write: Vec<FolderGrant>,
+    /// Origins that it may send HTTP requests to.
+    pub http: Vec<Origin>,
+    /// Environment variables that it sees, as they were when the plan was made.
+    pub env: BTreeMap<String, String>,
+    /// Secrets by the name that it asks for. Only the names are written down.
+    #[serde(serialize_with = "names")]
+    pub secrets: BTreeMap<String, String>,
+}
+
+/// A folder that a plugin may read and write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FolderGrant {
+    /// What the plugin calls it: as in runner.toml.
+    pub name: String,
+    /// Where it is, absolute.
+    #[serde(serialize_with = "text")]
+    pub path: PathBuf,
+}
+
+impl std::fmt::Debug for Grants {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let secrets: Vec<_> = self.secrets.keys().collect();
+        let Self { write, http, env, .. } = self;
+        f.debug_struct("Grants")
+            .field("write", write)
+            .field("http", http)
+            .field("env", env)
+            .field("secrets", &secrets)
+            .finish()
+    }
+}
+
+fn names<S: Serializer>(map: &BTreeMap<String, String>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(map.keys())
 }
 
 fn text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {

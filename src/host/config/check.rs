@@ -15,7 +15,7 @@ use super::finding::Finding;
 use super::job::{Job, JobWork};
 use super::locate::Places;
 use super::near::did_you_mean;
-use super::plugin::Plugin;
+use super::plugin::{Component, Grants, Plugin};
 use super::raw::{self, RawJob, RunnerToml};
 use super::raw_plugin::{RawPlugin, Settings};
 use super::secret;
@@ -87,15 +87,17 @@ fn check_plugin(notes: &mut Notes<'_>, raw: &RawPlugin) -> Option<Plugin> {
     let settings = raw.settings.clone();
     Some(Plugin {
         name: raw.name.get_ref().clone(),
-        path: raw.path.as_ref()?.get_ref().clone(),
+        component: Component::Path(raw.path.as_ref()?.get_ref().clone()),
         sha256: raw.sha256.clone(),
         mode: settings.mode.unwrap_or_default(),
         config: settings.config,
         events: raw.events.clone(),
-        payload: settings.payload.unwrap_or_default(),
+        payload: settings.payload,
         on_fault: settings.on_fault.apply(Default::default()),
+        restart: None,
         tick: raw.tick,
         limits: raw.limits,
+        grants: Grants::default(),
     })
 }
 
@@ -203,6 +205,9 @@ fn finish_job(raw: &RawJob, work: JobWork, plugins: &[Plugin]) -> Job {
         idle_timeout: raw.idle_timeout,
         stop: raw.stop,
         cancel_policies,
+        event_handlers: Vec::new(),
+        status_handlers: Vec::new(),
+        finished_callbacks: Vec::new(),
         plugins,
     }
 }
@@ -210,7 +215,7 @@ fn finish_job(raw: &RawJob, work: JobWork, plugins: &[Plugin]) -> Job {
 /// Puts a job's override over a plugin; `config` key by key at the top level.
 fn merge(mut plugin: Plugin, over: &Settings) -> Plugin {
     plugin.config.extend(over.config.clone());
-    plugin.payload = over.payload.clone().unwrap_or(plugin.payload);
+    plugin.payload = over.payload.clone().or(plugin.payload);
     plugin.mode = over.mode.unwrap_or(plugin.mode);
     plugin.on_fault = over.on_fault.apply(plugin.on_fault);
     plugin

@@ -76,6 +76,12 @@ pub struct Job {
     pub stop: Stop,
     /// Names of plugins, in the order in which they are asked.
     pub cancel_policies: Vec<String>,
+    /// Names of plugins that are told of every event.
+    pub event_handlers: Vec<String>,
+    /// Names of plugins that are told of every change of the status.
+    pub status_handlers: Vec<String>,
+    /// Names of plugins that are told how the run ended.
+    pub finished_callbacks: Vec<String>,
     /// Every plugin that the job uses, once, with the job's overrides merged.
     pub plugins: Vec<Plugin>,
 }

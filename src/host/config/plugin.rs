@@ -1,8 +1,9 @@
 //! Plugins and what they may cost.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use playwarden_event::EventPattern;
+use playwarden_event::{EventPattern, Origin};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -16,8 +17,8 @@ pub const MAX_EVENT: u64 = 64 << 20;
 pub struct Plugin {
     /// Its name, fit for a folder.
     pub name: String,
-    /// The component's file as written.
-    pub path: String,
+    /// Where its component is.
+    pub component: Component,
     /// What the file must hash to: 64 lowercase hex digits.
     pub sha256: Option<String>,
     /// Whether its verdicts are acted on.
@@ -26,14 +27,65 @@ pub struct Plugin {
     pub config: Map<String, Value>,
     /// Which events it is told of: those that any pattern matches.
     pub events: Vec<EventPattern>,
-    /// How much of `event_data` it is handed.
-    pub payload: Payload,
+    /// How much of `event_data` it is handed; none leaves it to the hook: nothing for a policy, everything for a handler.
+    pub payload: Option<Payload>,
     /// What happens when it breaks.
     pub on_fault: OnFault,
+    /// How often it is started again before that; none leaves it to the hook.
+    pub restart: Option<Restart>,
     /// How often it is asked although nothing happened.
     pub tick: Option<Duration>,
     /// What it may cost.
     pub limits: Limits,
+    /// What it may reach.
+    pub grants: Grants,
+}
+
+/// Where a component is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// In a file, as written.
+    Path(String),
+    /// In this program, by its name.
+    Builtin(String),
+}
+
+/// How often a plugin that broke is started again, with what it kept in its `state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Restart {
+    /// So many times in a run.
+    pub max: u32,
+    /// The wait before the first time; it doubles each time.
+    #[serde(serialize_with = "units::serialize")]
+    pub backoff: Duration,
+}
+
+impl Default for Restart {
+    fn default() -> Self {
+        Self { max: 3, backoff: Duration::from_millis(200) }
+    }
+}
+
+/// What a plugin may reach, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Folders that it may read and write, relative to the file.
+    pub write: Vec<String>,
+    /// Origins that it may send HTTP requests to.
+    pub http: Vec<Origin>,
+    /// Environment variables that it may read, where they are set.
+    pub env: Vec<String>,
+    /// Secrets that it may ask for, by the name that it knows.
+    pub secrets: BTreeMap<String, SecretSource>,
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In an environment variable.
+    Env(String),
+    /// In a file, whose last line end does not belong to it.
+    File(String),
 }
 
 /// Whether a policy's verdicts are acted on.

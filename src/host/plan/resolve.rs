@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::files::Missing;
-use super::{Environment, JobPlan, Overrides, PluginPlan, Work, ansible, files};
-use crate::config::{Config, Finding, Job, JobWork, Plugin, did_you_mean};
+use super::{Component, Environment, Grants, JobPlan, Overrides, PluginPlan, Work, ansible, files};
+use crate::config::{self, Config, Finding, Job, JobWork, Plugin, Restart, did_you_mean};
 
 /// The longest argument that Linux passes on: 32 pages with the closing NUL.
 const MAX_ARGUMENT: usize = 128 * 1024 - 1;
@@ -81,6 +81,9 @@ impl Resolver<'_> {
             idle_timeout: job.idle_timeout,
             stop: job.stop,
             cancel_policies: job.cancel_policies.clone(),
+            event_handlers: job.event_handlers.clone(),
+            status_handlers: job.status_handlers.clone(),
+            finished_callbacks: job.finished_callbacks.clone(),
             plugins,
         };
         if plan.arguments().iter().any(|argument| argument.len() > MAX_ARGUMENT) {
@@ -136,16 +139,13 @@ impl Resolver<'_> {
     }
 
     fn plugin(&mut self, plugin: &Plugin) -> PluginPlan {
-        let path = files::absolute(&plugin.path, &self.root, self.environment);
-        if let Some(missing) = files::missing_file(&path, &plugin.path) {
-            let message = format!("plugin `{}`: {}", plugin.name, missing.message(&plugin.path));
-            let span = self.config.span_of_plugin_key(&plugin.name, "path");
-            let help = missing.near().unwrap_or_else(|| "build the component, or correct the path".to_owned());
-            self.findings.push(Finding::error("missing-file", self.config.path(), message).at(span).help(help));
-        }
+        let component = match &plugin.component {
+            config::Component::Path(written) => Component::Path(self.component_file(plugin, written)),
+            config::Component::Builtin(name) => Component::Builtin(name.clone()),
+        };
         PluginPlan {
             name: plugin.name.clone(),
-            path,
+            component,
             sha256: plugin.sha256.clone(),
             mode: plugin.mode,
             config: Value::Object(plugin.config.clone()),
@@ -153,8 +153,27 @@ impl Resolver<'_> {
             payload: plugin.payload.clone(),
             events: plugin.events.clone(),
             tick: plugin.tick,
+            restart: plugin.restart.unwrap_or_else(|| self.usual_restart(&plugin.name)),
             limits: plugin.limits,
+            grants: Grants::default(),
         }
+    }
+
+    /// A policy that starts again has forgotten what it counted: it must be wanted.
+    fn usual_restart(&self, plugin: &str) -> Restart {
+        let usual = Restart::default();
+        if self.job.cancel_policies.iter().any(|name| name == plugin) { Restart { max: 0, ..usual } } else { usual }
+    }
+
+    fn component_file(&mut self, plugin: &Plugin, written: &str) -> PathBuf {
+        let path = files::absolute(written, &self.root, self.environment);
+        if let Some(missing) = files::missing_file(&path, written) {
+            let message = format!("plugin `{}`: {}", plugin.name, missing.message(written));
+            let span = self.config.span_of_plugin_key(&plugin.name, "path");
+            let help = missing.near().unwrap_or_else(|| "build the component, or correct the path".to_owned());
+            self.findings.push(Finding::error("missing-file", self.config.path(), message).at(span).help(help));
+        }
+        path
     }
 
     fn more_extra_vars(&mut self, given: &[String]) -> Vec<OsString> {

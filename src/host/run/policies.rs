@@ -269,9 +269,9 @@ impl Policy {
 
 fn subscription(plan: &PluginPlan) -> Subscription {
     let payload = match &plan.payload {
-        config::Payload::None => Payload::None,
-        config::Payload::Full => Payload::Full,
-        config::Payload::Pointers(pointers) => Payload::Pointers(pointers.clone()),
+        None | Some(config::Payload::None) => Payload::None,
+        Some(config::Payload::Full) => Payload::Full,
+        Some(config::Payload::Pointers(pointers)) => Payload::Pointers(pointers.clone()),
     };
     Subscription { events: plan.events.clone(), payload }
 }

@@ -3,7 +3,7 @@
 use playwarden_event::Json;
 use playwarden_sandbox::{Fault, Limits, LoadError, Plugin, Sandbox, Severity};
 
-use crate::plan::{JobPlan, PluginPlan};
+use crate::plan::{Component, JobPlan, PluginPlan};
 
 /// Plugins that can be used.
 #[derive(Debug)]
@@ -70,7 +70,8 @@ pub async fn prepare(plan: &JobPlan, sandbox: &Sandbox) -> Result<Prepared, Vec<
     for name in &plan.cancel_policies {
         let Some(wanted) = plan.plugins.iter().find(|plugin| plugin.name == *name) else { continue };
         let mut trouble = |kind| troubles.push(Trouble { plugin: name.clone(), kind });
-        let plugin = match sandbox.load(name, &wanted.path, wanted.sha256.as_deref()).await {
+        let Component::Path(path) = &wanted.component else { continue };
+        let plugin = match sandbox.load(name, path, wanted.sha256.as_deref()).await {
             Ok(plugin) => plugin,
             Err(err) => {
                 trouble(TroubleKind::Load(err));
