@@ -66,7 +66,8 @@ event_kinds! {
     CallbackFailed(CallbackFailed) = "callback_failed",
     /// Ansible ended before the playbook began.
     StartFailed(StartFailed) = "start_failed",
-    /// The last event of a run that came to its end; one that was lost has none. Its data is the outcome.
+    /// The end of a run; one that was lost has none. Its data is the outcome. Only `plugin_fault` may follow, of a plugin
+    /// that broke while it was told of the end.
     RunFinished(Outcome) = "run_finished",
 
     // The playbook.
@@ -237,7 +238,7 @@ pub struct PluginFault {
     /// The end of what the guest wrote to standard error, where languages print their exceptions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stderr: String,
-    /// What follows, as `on-fault` says: `ignore`, `fail` or `cancel`.
+    /// What follows: `restart` while `restart` allows it, then what `on-fault` says: `ignore`, `fail` or `cancel`.
     pub on_fault: String,
 }
 

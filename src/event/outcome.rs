@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kind::PluginFault;
 use crate::verdict::Reason;
 use crate::{Timestamp, Totals};
 
@@ -208,7 +209,30 @@ pub struct Outcome {
     /// Local processes that detached from the run and were left alive.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_alive: Vec<Process>,
-    /// Plugins that had a fault and were left out from there on.
+    /// Plugins that had a fault, also where they were started again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faulty_plugins: Vec<String>,
+}
+
+impl Outcome {
+    /// What came to light after the last event makes a successful run a failed one, and changes nothing else: the first
+    /// reason stays.
+    pub fn amend(&mut self, cause: Cause) {
+        if self.status == Status::Successful {
+            self.status = Status::Failed;
+            self.cause = Some(cause);
+        }
+    }
+
+    /// Takes in a fault that was written down behind `run_finished`, as the host did when it wrote `run.json`.
+    pub fn take_late_fault(&mut self, fault: &PluginFault) {
+        let name = &fault.plugin.name;
+        if !self.faulty_plugins.contains(name) {
+            self.faulty_plugins.push(name.clone());
+        }
+        if matches!(fault.on_fault.as_str(), "fail" | "cancel") {
+            let text = format!("broke in `{}`: {}", fault.call, fault.text);
+            self.amend(Cause::PluginFault { name: name.clone(), text });
+        }
+    }
 }

@@ -16,12 +16,16 @@ pub mod config;
 pub mod plan;
 
 mod ansible;
+mod builtin;
 pub mod process;
 pub mod report;
 pub mod run;
 pub mod store;
 
 pub mod cli;
+mod library;
+
+pub use library::{Caller, Error, Events, Plan, Run, is_guard, run, run_async};
 
 /// Returns bytes in hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {

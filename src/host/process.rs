@@ -11,6 +11,9 @@ mod guard;
 pub(crate) mod tree;
 mod wire;
 
+/// The argument by which a program is asked to be the guard.
+pub(crate) const GUARD: &str = "__guard";
+
 pub(crate) use child::{Guarded, Spawn};
 pub use guard::guard_main;
 pub(crate) use wire::{Exit, Launch, Report};

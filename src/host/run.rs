@@ -1,13 +1,19 @@
 //! One run, from a plan to an outcome.
 //!
 //! The one loop ([`dispatcher`]) is the only maker of events. Each goes the same way: redacted, numbered, into the journal,
-//! to the policies, to whoever watches. Decisions are made in [`state`], which is pure.
+//! to the policies, to whoever watches. Decisions are made in [`state`], which is pure. Plugins that only observe read the
+//! journal at their own pace, each on a thread of its own ([`observers`]).
 //!
 //! **Invariant:** nothing here knows TOML, the command line or a terminal.
 
+mod closures;
 mod conclude;
 mod dispatcher;
+mod ending;
 mod launch;
+mod observers;
+mod person;
+mod plugin;
 mod policies;
 mod prepare;
 mod publish;
@@ -24,6 +30,9 @@ use tokio::sync::watch;
 use crate::plan::JobPlan;
 use crate::store::StoreError;
 
+pub use closures::Closures;
+pub(crate) use closures::Judge;
+pub use person::{CancelError, cancel};
 pub use prepare::{Prepared, Trouble, TroubleKind, prepare};
 
 /// What a run needs besides its plan.
@@ -63,7 +72,7 @@ pub struct Finished {
     pub outcome: Outcome,
 }
 
-/// Carries a plan out, with the plugins that [`prepare`] made of it.
+/// Carries a plan out, with the plugins that [`prepare`] made of it, and with closures as further hooks.
 ///
 /// `cancel` counts how often a person asked for the end: once ends the run in order, twice at once. `watch` is called
 /// from the run's own loop: what it takes, Ansible waits for.
@@ -74,9 +83,10 @@ pub struct Finished {
 pub async fn run(
     plan: &JobPlan,
     plugins: Prepared,
+    closures: Closures,
     settings: &Settings,
     cancel: watch::Receiver<u32>,
     watch: &mut dyn FnMut(Update<'_>),
 ) -> Result<Finished, StoreError> {
-    launch::run(plan, settings, plugins.plugins, cancel, watch).await
+    launch::run(plan, settings, plugins.plugins, closures, cancel, watch).await
 }

@@ -109,7 +109,13 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
             }
             error("plugin-load", message).at(config.span_of_plugin_key(plugin, key)).help(err.hint())
         }
-        TroubleKind::NoHook { hook, offered } => {
+        TroubleKind::NotBuiltIn => error(
+            "no-builtins",
+            format!("plugin `{plugin}` is built in, but this program was built without its plugins"),
+        )
+        .at(config.span_of_plugin_key(plugin, "builtin"))
+        .help("build it with `cargo xtask setup`, which makes the plugins first"),
+        TroubleKind::NoHook { hook, key: _, offered } => {
             let offered = match &offered[..] {
                 [] => "it offers no hook at all; look whether `path` is the right file".to_owned(),
                 names => {

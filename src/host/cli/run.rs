@@ -15,7 +15,7 @@ use super::terminal::{self, Live, Shown};
 use crate::config::{Config, did_you_mean};
 use crate::plan::{JobPlan, Overrides};
 use crate::report::{diagnostic, summary};
-use crate::run::{self, Finished, Prepared, Settings, Trouble, TroubleKind};
+use crate::run::{self, Closures, Finished, Prepared, Settings, Trouble, TroubleKind};
 use crate::store::StoreError;
 
 /// Runs jobs in order until one is not successful. Returns the exit code, which may be Ansible's own.
@@ -105,7 +105,8 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         }
         let result = runtime.block_on(async {
             let cancel = listen()?;
-            Ok(run::run(plan, plugins, &settings, cancel, &mut |update| shown.update(update)).await)
+            Ok(run::run(plan, plugins, Closures::default(), &settings, cancel, &mut |update| shown.update(update))
+                .await)
         });
         shown.end();
         let finished = match result.map_err(|err: std::io::Error| fatal(context, &err))? {

@@ -42,7 +42,7 @@ impl Guarded {
     pub(crate) async fn spawn(spawn: Spawn<'_>, launch: Launch) -> io::Result<Self> {
         let (ours, theirs) = StdUnixStream::pair()?;
         let mut command = Command::new(spawn.guard);
-        command.arg("__guard").stdin(Stdio::from(OwnedFd::from(theirs))).stdout(spawn.stdout).stderr(spawn.stderr);
+        command.arg(super::GUARD).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(spawn.stdout).stderr(spawn.stderr);
         let mapping = FdMapping { parent_fd: spawn.socket, child_fd: Spawn::SOCKET };
         command.fd_mappings(vec![mapping]).map_err(io::Error::other)?;
         let guard = command.spawn()?;

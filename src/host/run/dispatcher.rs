@@ -3,21 +3,25 @@
 //! Three phases, over and over: wait for an input, decide ([`State`] does), carry the orders out. Everything that happens
 //! becomes an event first ([`Publisher`]); policies are asked after that, and who watches is told last.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playwarden_event::kind::{Message, StartFailed, StatusChanged};
-use playwarden_event::{Cause, Event, EventKind, Json, Outcome, Process, StartRequest, Stats, Status, Stop, Timestamp};
-use playwarden_sandbox::RunView as _;
-use tokio::sync::watch;
+use playwarden_event::kind::{Message, StatusChanged};
+use playwarden_event::{Cause, Event, EventKind, Json, Process, StartRequest, Stats, Status, Stop, Timestamp};
+use playwarden_sandbox::{RunView as _, StatusChange};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::conclude::{Seen, conclude};
+use super::closures::Closures;
+use super::conclude::Seen;
 use super::launch::{Live, write_record};
+use super::observers::{Observers, Uses};
+use super::person::Person;
+use super::plugin::LivePlugin;
 use super::policies::{Consequence, Policies, Said};
 use super::publish::{Publisher, journal_error};
 use super::state::{Order, State};
-use super::{Finished, Settings, Update};
+use super::{Settings, Update};
 use crate::ansible::{Answer, Link, LinkError, Record, Reported, Welcome};
 use crate::config::{MAX_EVENT, OnHostLoss, secret_values};
 use crate::plan::JobPlan;
@@ -34,6 +38,7 @@ enum Input {
     Record(Result<Option<Record>, LinkError>),
     Report(Option<Report>),
     Person(u32),
+    Said(Said, Consequence),
     Look,
 }
 
@@ -44,9 +49,13 @@ pub(super) struct Run<'a> {
     pub(super) folder: RunFolder,
     pub(super) record: RunRecord,
     pub(super) publisher: Publisher,
+    /// All plugins of the run, and what each observes.
+    pub(super) plugins: Vec<(Arc<LivePlugin>, Uses)>,
     pub(super) policies: Policies,
+    pub(super) observers: Observers,
+    pub(super) closures: Closures,
     pub(super) state: State,
-    pub(super) cancel: watch::Receiver<u32>,
+    pub(super) person: Person,
     pub(super) watch: &'a mut dyn FnMut(Update<'_>),
     pub(super) seen: Seen,
     /// Decided, and not carried out yet.
@@ -56,6 +65,8 @@ pub(super) struct Run<'a> {
     pub(super) survivors: Vec<Process>,
     /// When Ansible was last heard of.
     pub(super) heard: Instant,
+    /// What a plugin's fault after the last event makes of a successful run.
+    pub(super) late: Option<Cause>,
 }
 
 impl Run<'_> {
@@ -82,17 +93,21 @@ impl Run<'_> {
         while !live.over {
             let input = tokio::select! {
                 biased;
-                Ok(()) = self.cancel.changed() => Input::Person(*self.cancel.borrow_and_update()),
+                times = self.person.asked() => Input::Person(times),
                 record = live.link.record(), if live.link.is_listening() && self.seen.exit.is_none() => {
                     Input::Record(record)
                 }
                 report = live.guarded.report() => Input::Report(report),
+                (said, consequence) = self.observers.said() => Input::Said(said, consequence),
                 _ = look.tick() => Input::Look,
             };
             match input {
                 Input::Person(times) => self.orders.extend(self.state.asked(times)),
                 Input::Record(record) => self.take_record(&mut live.link, record).await,
                 Input::Report(report) => self.take_report(&mut live, report).await,
+                Input::Said(said, consequence) => {
+                    self.hear(said, consequence);
+                }
                 Input::Look => self.look(&mut live.link, begun).await,
             }
             self.carry_out(Some(&mut live.guarded)).await;
@@ -223,11 +238,11 @@ impl Run<'_> {
             start.uuid.clone_from(&reported.uuid);
             // All of them are asked, so that all that would refuse it are on record.
             let asked = if self.state.ending().is_none() { usize::MAX } else { 0 };
-            for place in 0..asked {
+            let mut place = 0;
+            while place < asked {
                 let Some(heard) = self.policies.admit(place, reported.time, &start).await else { break };
-                if let Some((said, consequence)) = heard {
-                    self.hear(said, consequence);
-                }
+                let again = heard.is_some_and(|(said, consequence)| self.hear(said, consequence));
+                place += usize::from(!again);
             }
         }
         // Without policies nobody waits for an answer: what is reported happens.
@@ -249,7 +264,7 @@ impl Run<'_> {
     // ---- policies -----------------------------------------------------------------------------------------------------
 
     /// Asks every policy whose list of events has ended, until none is left.
-    async fn settle(&mut self, all: bool) {
+    pub(super) async fn settle(&mut self, all: bool) {
         while let Some(heard) = self.policies.evaluate_next(all).await {
             if let Some((said, consequence)) = heard {
                 self.hear(said, consequence);
@@ -257,7 +272,8 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn hear(&mut self, said: Said, consequence: Consequence) {
+    /// Writes down what a plugin said, and does what follows. Whether it is to be asked the same again.
+    pub(super) fn hear(&mut self, said: Said, consequence: Consequence) -> bool {
         // The first cancel wins; a later one that asks for more haste still gets it.
         let late = self.state.ending().is_some();
         match said {
@@ -269,11 +285,16 @@ impl Run<'_> {
                 self.publish("plugin_fault", &fault);
             }
         }
+        let again = consequence == Consequence::Again;
         match consequence {
-            Consequence::Nothing => {}
+            Consequence::Nothing | Consequence::Again => {}
+            Consequence::End(cause, _) | Consequence::Fail(cause) if self.state.is_over() => {
+                self.late.get_or_insert(cause);
+            }
             Consequence::End(cause, stop) => self.end(cause, stop),
             Consequence::Fail(cause) => self.state.fail(cause),
         }
+        again
     }
 
     fn end(&mut self, cause: Cause, stop: Stop) {
@@ -298,7 +319,7 @@ impl Run<'_> {
         if self.plan.idle_timeout.is_some_and(|limit| self.heard.elapsed() >= limit) {
             self.end(Cause::IdleTimeout, Stop::Now);
         }
-        for (said, consequence) in self.policies.tick().await {
+        for (said, consequence) in self.policies.tick(Timestamp::now()).await {
             self.hear(said, consequence);
         }
     }
@@ -347,6 +368,8 @@ impl Run<'_> {
     /// Hands an event that is in the journal to the policies' lists and to who watches.
     fn tell(&mut self, event: &Arc<Event>) {
         self.policies.push(event);
+        self.observers.tell(event.counter());
+        self.closures.tell(event);
         (self.watch)(Update::Event(event, self.publisher.view.totals()));
     }
 
@@ -385,7 +408,11 @@ impl Run<'_> {
 
     fn change_status(&mut self, from: Status, to: Status) {
         let detail = self.state.ending().map(|ending| ending.cause.to_string());
-        self.publish("status_changed", &StatusChanged { from, to, detail });
+        let cause = self.state.ending().map(|ending| ending.cause.clone());
+        self.publish("status_changed", &StatusChanged { from, to, detail: detail.clone() });
+        let (time, totals) = (Timestamp::now(), self.publisher.view.totals());
+        let data = self.publisher.redactor.json(Json::of(&BTreeMap::from([("cause", cause)])));
+        self.observers.status(&StatusChange { from, to, time, detail, totals, data });
         if !to.is_terminal() {
             let written = self.folder.replace("status", to.word());
             self.note(written);
@@ -401,66 +428,9 @@ impl Run<'_> {
     }
 
     /// Returns the first trouble of the run.
-    fn trouble(&mut self, err: &StoreError) -> String {
+    pub(super) fn trouble(&mut self, err: &StoreError) -> String {
         let text = format!("{}; the journal is whole up to event {}", chain(err), self.publisher.last());
         self.seen.trouble.get_or_insert(text).clone()
-    }
-
-    // ---- the end ------------------------------------------------------------------------------------------------------
-
-    pub(super) async fn finish(mut self) -> Finished {
-        self.settle(true).await;
-        for (said, consequence) in self.policies.stop().await {
-            self.hear(said, consequence);
-        }
-        self.carry_out(None).await;
-        self.seen.totals = self.publisher.view.totals().run;
-        self.seen.words = self.seen.words.trim().to_owned();
-        let (status, rc, cause) = conclude(&self.seen, self.state.ending(), self.state.failing());
-        if let Some(Cause::CouldNotStart { text }) = &cause {
-            self.publish("start_failed", &StartFailed { rc, text: text.clone() });
-        }
-        self.advance(status).await;
-        let mut outcome = Outcome {
-            status,
-            rc,
-            cause,
-            started: self.record.started,
-            finished: Timestamp::now(),
-            totals: self.publisher.view.totals(),
-            stats: self.stats.take(),
-            in_flight: if status == Status::Successful { Vec::new() } else { self.publisher.view.in_flight() },
-            left_alive: std::mem::take(&mut self.survivors),
-            faulty_plugins: self.policies.faulty(),
-        };
-        // As it stands in the journal: without what is secret.
-        if let Some(EventKind::RunFinished(written)) =
-            self.publish("run_finished", &outcome).as_deref().map(Event::kind)
-        {
-            outcome = Outcome::clone(written);
-        }
-        self.record.outcome = Some(outcome.clone());
-        let written = self.write_end(&outcome);
-        if let Err(err) = &written {
-            self.trouble(err);
-        }
-        // Trouble that came too late for the event is at least in what the caller gets.
-        if let (Some(text), true) = (self.seen.trouble.take(), outcome.status == Status::Successful) {
-            outcome.status = Status::Failed;
-            outcome.cause = Some(Cause::HostTrouble { text });
-        }
-        if written.is_ok() {
-            self.folder.tidy();
-        }
-        Finished { id: self.record.id, folder: self.folder.path().to_owned(), outcome }
-    }
-
-    fn write_end(&self, outcome: &Outcome) -> Result<(), StoreError> {
-        self.publisher.sync().map_err(|err| journal_error(self.folder.path(), err))?;
-        let rc = outcome.rc.map_or_else(|| "None".to_owned(), |rc| rc.to_string());
-        self.folder.replace("rc", &rc)?;
-        write_record(&self.folder, &self.record)?;
-        self.folder.replace("status", outcome.status.word())
     }
 }
 

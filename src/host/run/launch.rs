@@ -5,20 +5,27 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use playwarden_event::kind::RunStarted;
 use playwarden_event::{Cause, Json, Process, Status, Timestamp};
-use playwarden_sandbox::Plugin;
+use playwarden_sandbox::{Plugin, RunInfo};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::closures::Closures;
 use super::conclude::Seen;
 use super::dispatcher::{Run, chain};
+use super::observers::{Observers, Uses};
+use super::person::Person;
+use super::plugin::LivePlugin;
 use super::policies::Policies;
+use super::prepare::{is_policy, uses};
 use super::publish::Publisher;
 use super::state::State;
+use super::view::View;
 use super::{Finished, Settings, Update};
 use crate::ansible::{CallbackPath, Installed, Link};
 use crate::config::{MAX_EVENT, Survivors};
@@ -31,13 +38,14 @@ pub(super) async fn run(
     plan: &JobPlan,
     settings: &Settings,
     plugins: Vec<Plugin>,
+    closures: Closures,
     cancel: watch::Receiver<u32>,
     watch: &mut dyn FnMut(Update<'_>),
 ) -> Result<Finished, StoreError> {
     let id = plan.run_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let folder = RunFolder::create(&plan.artifacts, &id)?;
     let path = folder.path().to_owned();
-    let begun = begin(plan, settings, plugins, (id, folder), cancel, watch).await;
+    let begun = begin(plan, settings, plugins, closures, (id, folder), cancel, watch).await;
     let mut run = begun.inspect_err(|_| {
         // There was no run; half a folder would look like one that was lost.
         fs::remove_dir_all(&path).ok();
@@ -51,6 +59,7 @@ async fn begin<'a>(
     plan: &'a JobPlan,
     settings: &'a Settings,
     plugins: Vec<Plugin>,
+    mut closures: Closures,
     (id, folder): (String, RunFolder),
     cancel: watch::Receiver<u32>,
     watch: &'a mut dyn FnMut(Update<'_>),
@@ -76,7 +85,17 @@ async fn begin<'a>(
     let journal = Journal::new(folder.append("events.jsonl")?);
     let publisher = Publisher::new(id.clone(), journal, redactor, stdout, stderr);
     let view = Arc::clone(&publisher.view);
-    let (policies, said) = Policies::start(plan, plugins, &id, &folder, &view, &record.plan).await?;
+    let files = |source| StoreError::Io { path: folder.path().to_owned(), source };
+    let person = Person::listen(folder.path(), cancel).map_err(files)?;
+    let plugins = live_plugins(plan, plugins, &record, &folder, &view)?;
+    let judging = plugins.iter().filter(|(plugin, _)| is_policy(plan, &plugin.identity.name));
+    let ticks = judging.map(|(plugin, _)| {
+        let wanted = plan.plugins.iter().find(|wanted| wanted.name == plugin.identity.name);
+        (Arc::clone(plugin), wanted.and_then(|wanted| wanted.tick))
+    });
+    let ticks = in_order(plan, ticks.collect());
+    let (policies, said) = Policies::start(ticks, std::mem::take(&mut closures.policies), &view).await;
+    let observers = Observers::start(&plugins, &view).map_err(files)?;
 
     let started =
         RunStarted { job: plan.job.clone(), playwarden: record.playwarden.clone(), plugins: record.plugins.clone() };
@@ -86,15 +105,19 @@ async fn begin<'a>(
         folder,
         record,
         publisher,
+        plugins,
         policies,
+        observers,
+        closures,
         state: State::new(),
-        cancel,
+        person,
         watch,
         seen: Seen::default(),
         orders: Vec::new(),
         stats: None,
         survivors: Vec::new(),
         heard: Instant::now(),
+        late: None,
     };
     run.publish("run_started", &started);
     run.advance(Status::Starting).await;
@@ -104,6 +127,45 @@ async fn begin<'a>(
     run.carry_out(None).await;
     Ok(run)
 }
+
+/// Makes of each plugin what serves this run; the folders that they are granted are there afterwards.
+fn live_plugins(
+    plan: &JobPlan,
+    plugins: Vec<Plugin>,
+    record: &RunRecord,
+    folder: &RunFolder,
+    view: &Arc<View>,
+) -> Result<Vec<(Arc<LivePlugin>, Uses)>, StoreError> {
+    let run = RunInfo {
+        id: record.id.clone(),
+        job: plan.job.clone(),
+        incarnation: 1,
+        check_mode: plan.check,
+        diff_mode: plan.diff,
+        data: record.plan.clone(),
+    };
+    let mut list = Vec::new();
+    for (plugin, wanted) in plugins.into_iter().zip(&plan.plugins) {
+        for granted in &wanted.grants.write {
+            let made = fs::create_dir_all(&granted.path);
+            made.map_err(|source| StoreError::Io { path: granted.path.clone(), source })?;
+        }
+        let outputs = folder.plugin(&wanted.name)?;
+        let live = LivePlugin::new(plugin, wanted, run.clone(), Arc::clone(view), outputs);
+        list.push((Arc::new(live), uses(plan, &wanted.name)));
+    }
+    Ok(list)
+}
+
+/// Policies are asked in the order of the job's list, which need not be that of its plugins.
+fn in_order(plan: &JobPlan, mut list: Vec<Judging>) -> Vec<Judging> {
+    let place = |plugin: &LivePlugin| plan.cancel_policies.iter().position(|name| *name == plugin.identity.name);
+    list.sort_by_key(|(plugin, _)| place(plugin));
+    list
+}
+
+/// A policy and how often it is asked by time.
+type Judging = (Arc<LivePlugin>, Option<Duration>);
 
 /// Ansible, its guard and its socket, while there are any.
 pub(super) struct Live {

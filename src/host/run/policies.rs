@@ -5,19 +5,19 @@
 //! else be asked about its own warnings for ever. All of that follows from the journal alone, so a replay asks the same
 //! questions.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use playwarden_event::kind::{PluginFault, PolicyVerdict, Question, VerdictWord};
-use playwarden_event::{Cause, Event, EventKind, Json, PluginIdentity, StartRequest, Stop, Timestamp, Verdict};
-use playwarden_sandbox::{Fault, Instance, Payload, Plugin, RunInfo, RunView, Setup, Subscription};
+use playwarden_event::{Cause, Event, EventKind, PluginIdentity, StartRequest, Stop, Timestamp, Totals, Verdict};
+use playwarden_sandbox::{Fault, FaultKind, RunView as _};
 use tokio::time::Instant;
 
-use super::prepare::limits;
+use super::closures::Judge;
+use super::plugin::{Broken, Hook, LivePlugin};
 use super::view::View;
-use crate::config::{self, FaultAction, Mode};
-use crate::plan::{JobPlan, PluginPlan};
-use crate::store::{RunFolder, StoreError};
+use crate::config::Mode;
 
 /// A list of events is never longer.
 const LIST: usize = 64;
@@ -31,16 +31,21 @@ pub(crate) struct Policies {
 
 #[derive(Debug)]
 struct Policy {
-    identity: PluginIdentity,
-    mode: Mode,
-    on_fault: FaultAction,
-    /// None after a fault and after the end.
-    instance: Option<Instance>,
-    faulty: bool,
+    asked: Asked,
+    /// It broke for good, and is not asked again.
+    out: bool,
     pending: Vec<Arc<Event>>,
     /// Whether a list among the pending events has ended.
     ripe: bool,
     tick: Option<(Duration, Instant)>,
+}
+
+/// Who is asked.
+#[derive(Debug)]
+enum Asked {
+    Plugin(Arc<LivePlugin>),
+    /// Code of the program that runs us.
+    Closure(PluginIdentity, Judge),
 }
 
 /// What came of asking.
@@ -56,6 +61,8 @@ pub(crate) enum Said {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Consequence {
     Nothing,
+    /// The plugin was started again: ask it the same again.
+    Again,
     /// End, for this reason.
     End(Cause, Stop),
     /// Go on and end failed.
@@ -65,52 +72,28 @@ pub(crate) enum Consequence {
 impl Policies {
     /// Makes an instance of each plugin. A plugin that breaks at its start has a fault like any other.
     pub(crate) async fn start(
-        plan: &JobPlan,
-        plugins: Vec<Plugin>,
-        id: &str,
-        folder: &RunFolder,
+        plugins: Vec<(Arc<LivePlugin>, Option<Duration>)>,
+        closures: Vec<(String, Judge)>,
         view: &Arc<View>,
-        data: &Json,
-    ) -> Result<(Self, Vec<(Said, Consequence)>), StoreError> {
+    ) -> (Self, Vec<(Said, Consequence)>) {
         let mut list = Vec::new();
         let mut said = Vec::new();
-        for plugin in plugins {
-            let Some(wanted) = plan.plugins.iter().find(|wanted| wanted.name == plugin.identity().name) else {
-                continue;
-            };
-            let setup = Setup {
-                config: Json::of(&wanted.config),
-                limits: limits(wanted),
-                subscription: subscription(wanted),
-                outputs: folder.plugin(&wanted.name)?,
-                run: RunInfo {
-                    id: id.to_owned(),
-                    job: plan.job.clone(),
-                    incarnation: 1,
-                    check_mode: plan.check,
-                    diff_mode: plan.diff,
-                    data: data.clone(),
-                },
-                view: Arc::clone(view) as Arc<dyn RunView>,
-                state: std::collections::BTreeMap::new(),
-            };
-            let mut policy = Policy {
-                identity: plugin.identity().clone(),
-                mode: wanted.mode,
-                on_fault: wanted.on_fault.cancel_policy,
-                instance: None,
-                faulty: false,
-                pending: Vec::new(),
-                ripe: false,
-                tick: wanted.tick.filter(|_| plugin.has_tick()).map(|tick| (tick, Instant::now() + tick)),
-            };
-            match plugin.start(setup).await {
-                Ok(instance) => policy.instance = Some(instance),
-                Err(fault) => said.push(policy.fault(fault)),
+        for (plugin, tick) in plugins {
+            let tick = tick.filter(|_| plugin.plugin.has_tick()).map(|tick| (tick, Instant::now() + tick));
+            let mut policy = Policy::new(Asked::Plugin(Arc::clone(&plugin)), tick);
+            while let Err(broken) = plugin.start().await {
+                policy.out = !broken.again;
+                said.push(plugin.said(Hook::CancelPolicy, broken));
+                if policy.out {
+                    break;
+                }
             }
             list.push(policy);
         }
-        Ok((Self { list, view: Arc::clone(view) }, said))
+        for (name, judge) in closures {
+            list.push(Policy::new(Asked::Closure(PluginIdentity { name, sha256: String::new() }, judge), None));
+        }
+        (Self { list, view: Arc::clone(view) }, said)
     }
 
     /// Whether any policy has to be asked before a start.
@@ -118,19 +101,20 @@ impl Policies {
         self.list.is_empty()
     }
 
-    /// Returns the names of the policies that had a fault.
-    pub(crate) fn faulty(&self) -> Vec<String> {
-        self.list.iter().filter(|policy| policy.faulty).map(|policy| policy.identity.name.clone()).collect()
+    /// Returns the names of closures that panicked.
+    pub(crate) fn faulty(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().filter(|policy| policy.out).filter_map(|policy| match &policy.asked {
+            Asked::Closure(identity, _) => Some(identity.name.as_str()),
+            Asked::Plugin(_) => None,
+        })
     }
 
     /// Puts an event onto the lists of those that want it.
     pub(crate) fn push(&mut self, event: &Arc<Event>) {
         let ends = ends_list(event);
-        for policy in &mut self.list {
-            if policy.instance.as_ref().is_some_and(|instance| instance.wants(event.name())) {
-                policy.pending.push(Arc::clone(event));
-                policy.ripe |= ends || (policy.pending.len() >= LIST && !is_plugins_own(event));
-            }
+        for policy in self.list.iter_mut().filter(|policy| policy.wants(event)) {
+            policy.pending.push(Arc::clone(event));
+            policy.ripe |= ends || (policy.pending.len() >= LIST && !is_plugins_own(event));
         }
     }
 
@@ -139,11 +123,17 @@ impl Policies {
         let totals = self.view.totals();
         let due = |policy: &mut Policy| (policy.ripe || all).then(|| list_end(&policy.pending, all)).flatten();
         let (policy, end) = self.list.iter_mut().find_map(|policy| due(policy).map(|end| (policy, end)))?;
-        let rest = policy.pending.split_off(end);
-        let events = std::mem::replace(&mut policy.pending, rest);
-        policy.ripe = list_end(&policy.pending, false).is_some();
-        let Some(instance) = &mut policy.instance else { return Some(None) };
-        let answer = instance.evaluate(&events, totals).await;
+        let answer = match &mut policy.asked {
+            Asked::Plugin(plugin) => {
+                let events = &policy.pending[..end];
+                plugin.ask(async |instance| instance.evaluate(events, totals).await).await
+            }
+            Asked::Closure(_, judge) => judged(judge, &policy.pending[..end], totals),
+        };
+        if !matches!(&answer, Err(broken) if broken.again) {
+            policy.pending.drain(..end);
+            policy.ripe = list_end(&policy.pending, false).is_some();
+        }
         Some(policy.heard(answer, Question::Evaluate, None))
     }
 
@@ -156,39 +146,45 @@ impl Policies {
     ) -> Option<Option<(Said, Consequence)>> {
         let totals = self.view.totals();
         let policy = self.list.get_mut(place)?;
-        let Some(instance) = &mut policy.instance else { return Some(None) };
-        let answer = instance.admit(time, start, totals).await;
+        let Asked::Plugin(plugin) = &policy.asked else { return Some(None) };
+        if policy.out {
+            return Some(None);
+        }
+        let answer = plugin.ask(async |instance| instance.admit(time, start, totals).await).await;
         Some(policy.heard(answer, Question::Admit, Some(start)))
     }
 
     /// Asks each policy whose tick is due, once.
-    pub(crate) async fn tick(&mut self) -> Vec<(Said, Consequence)> {
+    pub(crate) async fn tick(&mut self, now: Timestamp) -> Vec<(Said, Consequence)> {
         let totals = self.view.totals();
         let mut said = Vec::new();
         for policy in &mut self.list {
-            let (Some(instance), Some((every, next))) = (&mut policy.instance, policy.tick) else { continue };
+            let (Asked::Plugin(plugin), Some((every, next)), false) = (&policy.asked, policy.tick, policy.out) else {
+                continue;
+            };
             if next > Instant::now() {
                 continue;
             }
-            let answer = instance.tick(Timestamp::now(), totals).await;
+            let answer = plugin.ask(async |instance| instance.tick(now, totals).await).await;
             // From now, not from then: ticks that were missed are not made up for, and a slow one is not due at once.
             policy.tick = Some((every, Instant::now() + every));
             said.extend(policy.heard(answer, Question::Tick, None));
         }
         said
     }
+}
 
-    /// Makes the last call of each plugin.
-    pub(crate) async fn stop(&mut self) -> Vec<(Said, Consequence)> {
-        let mut said = Vec::new();
-        for policy in &mut self.list {
-            let Some(instance) = policy.instance.take() else { continue };
-            if let Err(fault) = instance.stop().await {
-                said.push(policy.fault(fault));
-            }
-        }
-        said
-    }
+/// Asks a closure about each event, until it has something to say.
+fn judged(judge: &mut Judge, events: &[Arc<Event>], totals: Totals) -> Result<Verdict, Broken> {
+    let ask = || events.iter().map(|event| judge.ask(event, totals)).find(|verdict| *verdict != Verdict::Proceed);
+    catch_unwind(AssertUnwindSafe(ask)).map(|verdict| verdict.unwrap_or(Verdict::Proceed)).map_err(|panic| {
+        let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let text = format!("panicked: {words}");
+        let fault =
+            Fault { call: "cancel-policy", kind: FaultKind::Trap, text, stderr: String::new(), retry_after: None };
+        Broken { fault, again: false }
+    })
 }
 
 /// Returns where the first list of these events ends; with `all`, the last one ends here. None when none has ended.
@@ -210,9 +206,21 @@ fn is_plugins_own(event: &Event) -> bool {
 }
 
 impl Policy {
+    fn new(asked: Asked, tick: Option<(Duration, Instant)>) -> Self {
+        Self { asked, out: false, pending: Vec::new(), ripe: false, tick }
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        !self.out
+            && match &self.asked {
+                Asked::Plugin(plugin) => plugin.plugin.judges_events() && plugin.judged.wants(event.name()),
+                Asked::Closure(..) => true,
+            }
+    }
+
     fn heard(
         &mut self,
-        answer: Result<Verdict, Fault>,
+        answer: Result<Verdict, Broken>,
         question: Question,
         start: Option<&StartRequest>,
     ) -> Option<(Said, Consequence)> {
@@ -220,16 +228,20 @@ impl Policy {
             Ok(Verdict::Proceed) => return None,
             Ok(Verdict::Warn(reason)) => (VerdictWord::Warn, reason, None),
             Ok(Verdict::Cancel(reason, stop)) => (VerdictWord::Cancel, reason, Some(stop)),
-            Err(fault) => return Some(self.fault(fault)),
+            Err(broken) => return Some(self.fault(broken)),
+        };
+        let (identity, mode) = match &self.asked {
+            Asked::Plugin(plugin) => (&plugin.identity, plugin.mode()),
+            Asked::Closure(identity, _) => (identity, Mode::Enforce),
         };
         let consequence = match stop {
-            Some(stop) if self.mode == Mode::Enforce => {
-                Consequence::End(Cause::Plugin { name: self.identity.name.clone(), reason: reason.clone() }, stop)
+            Some(stop) if mode == Mode::Enforce => {
+                Consequence::End(Cause::Plugin { name: identity.name.clone(), reason: reason.clone() }, stop)
             }
             _ => Consequence::Nothing,
         };
         let verdict = PolicyVerdict {
-            plugin: self.identity.clone(),
+            plugin: identity.clone(),
             question,
             verdict,
             reason,
@@ -240,45 +252,35 @@ impl Policy {
         Some((Said::Verdict(Box::new(verdict)), consequence))
     }
 
-    fn fault(&mut self, fault: Fault) -> (Said, Consequence) {
-        // Also after an answer that merely says "failure": a policy that cannot answer is not asked again.
-        self.instance = None;
-        self.faulty = true;
-        self.pending.clear();
-        self.ripe = false;
-        let name = self.identity.name.clone();
-        let cause = Cause::PluginFault { name, text: fault.to_string() };
-        // A policy that only watches ends nothing, not by breaking either.
-        let on_fault = if self.mode == Mode::Monitor { FaultAction::Ignore } else { self.on_fault };
-        let (word, consequence) = match on_fault {
-            FaultAction::Ignore => ("ignore", Consequence::Nothing),
-            FaultAction::Fail => ("fail", Consequence::Fail(cause)),
-            FaultAction::Cancel => ("cancel", Consequence::End(cause, Stop::Now)),
-        };
-        let said = PluginFault {
-            plugin: self.identity.clone(),
-            call: fault.call.to_owned(),
-            fault: fault.kind.word().to_owned(),
-            text: fault.text,
-            stderr: fault.stderr,
-            on_fault: word.to_owned(),
-        };
-        (Said::Fault(said), consequence)
+    fn fault(&mut self, broken: Broken) -> (Said, Consequence) {
+        if !broken.again {
+            // Also after an answer that merely says "failure": a policy that cannot answer is not asked again.
+            self.out = true;
+            self.pending.clear();
+            self.ripe = false;
+        }
+        match &self.asked {
+            Asked::Plugin(plugin) => plugin.said(Hook::CancelPolicy, broken),
+            Asked::Closure(identity, _) => {
+                let Fault { call, kind, text, .. } = broken.fault;
+                let cause = Cause::PluginFault { name: identity.name.clone(), text: text.clone() };
+                let said = PluginFault {
+                    plugin: identity.clone(),
+                    call: call.to_owned(),
+                    fault: kind.word().to_owned(),
+                    text,
+                    stderr: String::new(),
+                    on_fault: "cancel".to_owned(),
+                };
+                (Said::Fault(said), Consequence::End(cause, Stop::Now))
+            }
+        }
     }
-}
-
-fn subscription(plan: &PluginPlan) -> Subscription {
-    let payload = match &plan.payload {
-        None | Some(config::Payload::None) => Payload::None,
-        Some(config::Payload::Full) => Payload::Full,
-        Some(config::Payload::Pointers(pointers)) => Payload::Pointers(pointers.clone()),
-    };
-    Subscription { events: plan.events.clone(), payload }
 }
 
 #[cfg(test)]
 mod tests {
-    use playwarden_event::Head;
+    use playwarden_event::{Head, Json};
 
     use super::*;
 

@@ -1,14 +1,16 @@
 //! Everything about plugins that can be known before a run.
 
 use playwarden_event::Json;
-use playwarden_sandbox::{Fault, Limits, LoadError, Plugin, Sandbox, Severity};
+use playwarden_sandbox::{Code, Fault, Folder, Grants, Hooks, Limits, LoadError, Plugin, Sandbox, Severity};
 
+use super::observers::Uses;
+use crate::builtin;
 use crate::plan::{Component, JobPlan, PluginPlan};
 
 /// Plugins that can be used.
 #[derive(Debug)]
 pub struct Prepared {
-    /// In the order in which they are asked.
+    /// In the order of the plan's plugins.
     pub(crate) plugins: Vec<Plugin>,
     /// What they have to say nevertheless.
     pub warnings: Vec<Trouble>,
@@ -28,10 +30,14 @@ pub struct Trouble {
 pub enum TroubleKind {
     /// It does not load.
     Load(LoadError),
+    /// This program was built without its built-in plugins.
+    NotBuiltIn,
     /// It does not offer the hook that it was chosen for.
     NoHook {
         /// The hook.
         hook: &'static str,
+        /// The key of runner.toml that names it for this hook.
+        key: &'static str,
         /// What it does offer.
         offered: Vec<&'static str>,
     },
@@ -67,26 +73,37 @@ impl Trouble {
 pub async fn prepare(plan: &JobPlan, sandbox: &Sandbox) -> Result<Prepared, Vec<Trouble>> {
     let mut plugins = Vec::new();
     let mut troubles = Vec::new();
-    for name in &plan.cancel_policies {
-        let Some(wanted) = plan.plugins.iter().find(|plugin| plugin.name == *name) else { continue };
-        let mut trouble = |kind| troubles.push(Trouble { plugin: name.clone(), kind });
-        let Component::Path(path) = &wanted.component else { continue };
-        let plugin = match sandbox.load(name, path, wanted.sha256.as_deref()).await {
+    for wanted in &plan.plugins {
+        let mut trouble = |kind| troubles.push(Trouble { plugin: wanted.name.clone(), kind });
+        let grants = grants(wanted);
+        let code = match &wanted.component {
+            Component::Path(path) => Code::File(path),
+            Component::Builtin(name) => match builtin::get(name) {
+                Some(bytes) => Code::Bytes { bytes },
+                None => {
+                    trouble(TroubleKind::NotBuiltIn);
+                    continue;
+                }
+            },
+        };
+        let plugin = match sandbox.load(&wanted.name, code, wanted.sha256.as_deref(), &grants).await {
             Ok(plugin) => plugin,
             Err(err) => {
                 trouble(TroubleKind::Load(err));
                 continue;
             }
         };
-        if !plugin.hooks().cancel_policy {
-            trouble(TroubleKind::NoHook { hook: "cancel-policy", offered: plugin.hooks().names() });
+        for (hook, key, chosen, offered) in hooks(plan, &wanted.name, plugin.hooks()) {
+            if chosen && !offered {
+                trouble(TroubleKind::NoHook { hook, key, offered: plugin.hooks().names() });
+            }
         }
-        match (plugin.has_tick(), wanted.tick.is_some()) {
+        match (plugin.has_tick() && is_policy(plan, &wanted.name), wanted.tick.is_some()) {
             (true, false) => trouble(TroubleKind::Tickless),
             (false, true) => trouble(TroubleKind::NoTick),
             _ => {}
         }
-        match plugin.check(&Json::of(&wanted.config), limits(wanted)).await {
+        match plugin.check(&Json::of(&wanted.config), limits(wanted), &grants).await {
             Ok(problems) => problems.into_iter().for_each(|problem| {
                 let (severity, pointer, message) = (problem.severity, problem.pointer, problem.message);
                 trouble(TroubleKind::Config { severity, pointer, message });
@@ -98,8 +115,46 @@ pub async fn prepare(plan: &JobPlan, sandbox: &Sandbox) -> Result<Prepared, Vec<
     if troubles.iter().any(Trouble::is_error) { Err(troubles) } else { Ok(Prepared { plugins, warnings: troubles }) }
 }
 
+/// Each hook, its key in runner.toml, whether the plan chose the plugin for it, and whether the plugin offers it.
+fn hooks(plan: &JobPlan, name: &str, offered: Hooks) -> [(&'static str, &'static str, bool, bool); 4] {
+    let Uses { events, statuses, finish } = uses(plan, name);
+    [
+        ("cancel-policy", "cancel-policies", is_policy(plan, name), offered.cancel_policy),
+        ("event-handler", "event-handlers", events, offered.event_handler),
+        ("status-handler", "status-handlers", statuses, offered.status_handler),
+        ("finished-callback", "finished-callbacks", finish, offered.finished_callback),
+    ]
+}
+
+/// Whether the plan has the plugin as a cancel policy.
+pub(super) fn is_policy(plan: &JobPlan, name: &str) -> bool {
+    plan.cancel_policies.iter().any(|policy| policy == name)
+}
+
+/// What the plan has the plugin observe.
+pub(super) fn uses(plan: &JobPlan, name: &str) -> Uses {
+    let named = |list: &[String]| list.iter().any(|item| item == name);
+    Uses {
+        events: named(&plan.event_handlers),
+        statuses: named(&plan.status_handlers),
+        finish: named(&plan.finished_callbacks),
+    }
+}
+
 /// The plan's limits in the sandbox's words.
 pub(super) fn limits(plan: &PluginPlan) -> Limits {
     let limits = &plan.limits;
     Limits { memory: limits.memory, call: limits.call, finish: limits.finish, log: limits.log, output: limits.output }
+}
+
+/// The plan's grants in the sandbox's words.
+pub(super) fn grants(plan: &PluginPlan) -> Grants {
+    let grants = &plan.grants;
+    let folder = |folder: &crate::plan::FolderGrant| Folder { name: folder.name.clone(), path: folder.path.clone() };
+    Grants {
+        write: grants.write.iter().map(folder).collect(),
+        http: grants.http.clone(),
+        env: grants.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        secrets: grants.secrets.clone(),
+    }
 }

@@ -39,6 +39,11 @@ impl State {
         self.ending.as_ref()
     }
 
+    /// Whether the status is the last one.
+    pub(crate) fn is_over(&self) -> bool {
+        self.status.is_terminal()
+    }
+
     pub(crate) fn failing(&self) -> Option<&Cause> {
         self.failing.as_ref()
     }

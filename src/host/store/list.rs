@@ -163,8 +163,10 @@ fn mark_lost(run: &mut StoredRun) -> io::Result<()> {
                 Ok(Some((_, event))) => {
                     last = event.head().created;
                     tallies.apply(&event);
-                    if let EventKind::RunFinished(outcome) = event.kind() {
-                        finished = Some(Outcome::clone(outcome));
+                    match (event.kind(), &mut finished) {
+                        (EventKind::RunFinished(outcome), _) => finished = Some(Outcome::clone(outcome)),
+                        (EventKind::PluginFault(fault), Some(outcome)) => outcome.take_late_fault(fault),
+                        _ => {}
                     }
                 }
                 Err(ReadError::Torn { line, whole }) => {
