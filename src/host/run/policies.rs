@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use playwarden_event::kind::{PluginFault, PolicyVerdict, Question, VerdictWord};
 use playwarden_event::{Cause, Event, EventKind, Json, PluginIdentity, StartRequest, Stop, Timestamp, Verdict};
-use playwarden_sandbox::{Fault, Instance, Payload, Plugin, RunInfo, RunView, Setup, Subscription};
+use playwarden_sandbox::{Fault, Grants, Instance, Payload, Plugin, RunInfo, RunView, Setup, Subscription};
 use tokio::time::Instant;
 
 use super::prepare::limits;
@@ -81,7 +81,9 @@ impl Policies {
             let setup = Setup {
                 config: Json::of(&wanted.config),
                 limits: limits(wanted),
+                grants: Grants::default(),
                 subscription: subscription(wanted),
+                handler: subscription(wanted),
                 outputs: folder.plugin(&wanted.name)?,
                 run: RunInfo {
                     id: id.to_owned(),
@@ -182,7 +184,7 @@ impl Policies {
     pub(crate) async fn stop(&mut self) -> Vec<(Said, Consequence)> {
         let mut said = Vec::new();
         for policy in &mut self.list {
-            let Some(instance) = policy.instance.take() else { continue };
+            let Some(mut instance) = policy.instance.take() else { continue };
             if let Err(fault) = instance.stop().await {
                 said.push(policy.fault(fault));
             }

@@ -1,7 +1,7 @@
 //! Everything about plugins that can be known before a run.
 
 use playwarden_event::Json;
-use playwarden_sandbox::{Fault, Limits, LoadError, Plugin, Sandbox, Severity};
+use playwarden_sandbox::{Code, Fault, Grants, Limits, LoadError, Plugin, Sandbox, Severity};
 
 use crate::plan::{Component, JobPlan, PluginPlan};
 
@@ -71,7 +71,8 @@ pub async fn prepare(plan: &JobPlan, sandbox: &Sandbox) -> Result<Prepared, Vec<
         let Some(wanted) = plan.plugins.iter().find(|plugin| plugin.name == *name) else { continue };
         let mut trouble = |kind| troubles.push(Trouble { plugin: name.clone(), kind });
         let Component::Path(path) = &wanted.component else { continue };
-        let plugin = match sandbox.load(name, path, wanted.sha256.as_deref()).await {
+        let grants = Grants::default();
+        let plugin = match sandbox.load(name, Code::File(path), wanted.sha256.as_deref(), &grants).await {
             Ok(plugin) => plugin,
             Err(err) => {
                 trouble(TroubleKind::Load(err));
@@ -86,7 +87,7 @@ pub async fn prepare(plan: &JobPlan, sandbox: &Sandbox) -> Result<Prepared, Vec<
             (false, true) => trouble(TroubleKind::NoTick),
             _ => {}
         }
-        match plugin.check(&Json::of(&wanted.config), limits(wanted)).await {
+        match plugin.check(&Json::of(&wanted.config), limits(wanted), &grants).await {
             Ok(problems) => problems.into_iter().for_each(|problem| {
                 let (severity, pointer, message) = (problem.severity, problem.pointer, problem.message);
                 trouble(TroubleKind::Config { severity, pointer, message });
