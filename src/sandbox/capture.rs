@@ -17,6 +17,9 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::limits;
 
+/// Name of the log in the plugin's folder.
+pub(crate) const LOG: &str = "log.jsonl";
+
 /// So much of a guest's standard error is kept for its fault.
 const STDERR_KEPT: usize = 8 << 10;
 
@@ -49,17 +52,28 @@ struct LogLine<'a> {
 }
 
 impl Notes {
-    /// Keeps lines in `log.jsonl` of `folder`; without a folder they are counted and dropped.
+    /// Keeps lines in `log.jsonl` of `folder`; without a folder they are counted and dropped. What stands there already,
+    /// from an earlier incarnation, counts toward the limit.
     pub(crate) fn open(folder: Option<&Path>, limit: u64) -> io::Result<Self> {
-        let open = |folder: &Path| OpenOptions::new().create(true).append(true).open(folder.join("log.jsonl"));
+        let open = |folder: &Path| OpenOptions::new().create(true).append(true).open(folder.join(LOG));
         let file = folder.map(open).transpose()?;
+        let used = file.as_ref().map_or(Ok(0), |file| file.metadata().map(|metadata| metadata.len()))?;
         let (stdout, stderr) = (Vec::new(), VecDeque::new());
-        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used: 0, over: false, trouble: None, stdout, stderr }))))
+        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used, over: false, trouble: None, stdout, stderr }))))
     }
 
     /// Keeps a line. An error is the guest's end: it has logged more than its limit, or the line could not be written.
     pub(crate) fn line(&self, level: &str, message: &str, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
         self.inner().line(level, message, fields)
+    }
+
+    /// Keeps a line of the host's own, which the guest does not pay for. One that cannot be written is dropped: nobody
+    /// asked for it.
+    pub(crate) fn note(&self, level: &str, message: &str) {
+        let mut inner = self.inner();
+        if let (Ok(line), Some(file)) = (encoded(level, message, Vec::new()), inner.file.as_mut()) {
+            drop(file.write_all(&line));
+        }
     }
 
     /// Whether the guest reached its limit.
@@ -91,18 +105,23 @@ impl Notes {
     }
 }
 
+fn encoded(level: &str, message: &str, fields: Vec<(String, String)>) -> serde_json::Result<Vec<u8>> {
+    let fields = fields.into_iter().map(|(key, value)| (key, value.into())).collect();
+    let mut line = serde_json::to_vec(&LogLine { time: Timestamp::now(), level, message, fields })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
 impl Inner {
     fn line(&mut self, level: &str, message: &str, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        let fields = fields.into_iter().map(|(key, value)| (key, value.into())).collect();
-        let mut line = serde_json::to_vec(&LogLine { time: Timestamp::now(), level, message, fields })?;
-        line.push(b'\n');
+        let line = encoded(level, message, fields)?;
         self.used += line.len() as u64;
         if self.used > self.limit {
             self.over = true;
             wasmtime::bail!("logged more than {}", limits::bytes(self.limit));
         }
         if let Some(Err(err)) = self.file.as_mut().map(|file| file.write_all(&line)) {
-            let trouble = format!("could not be served: `log.jsonl` cannot be written: {err}");
+            let trouble = format!("could not be served: `{LOG}` cannot be written: {err}");
             self.trouble = Some(trouble.clone());
             return Err(wasmtime::Error::msg(trouble));
         }
@@ -211,10 +230,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_of_an_earlier_incarnation_count_and_notes_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Notes::open(Some(folder.path()), 200).unwrap();
+        let first = open();
+        first.line("info", "one", Vec::new()).unwrap();
+        first.note("warn", &"the host may say as much as it needs to ".repeat(10));
+        first.line("info", "two", Vec::new()).unwrap();
+        let second = open();
+        second.line("info", "three", Vec::new()).unwrap_err();
+        assert!(second.over_limit() && !first.over_limit());
+        assert_eq!(std::fs::read_to_string(folder.path().join(LOG)).unwrap().lines().count(), 3);
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn a_full_disk_is_no_fault_of_the_guest() {
         let folder = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("/dev/full", folder.path().join("log.jsonl")).unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.path().join(LOG)).unwrap();
         let notes = Notes::open(Some(folder.path()), 1 << 20).unwrap();
         notes.line("info", "hello", Vec::new()).unwrap_err();
         assert!(!notes.over_limit());

@@ -3,9 +3,9 @@
 use playwarden_event as event;
 use playwarden_event::{Event, Json, Tally, Totals, Verdict};
 
-use crate::bindings::exports::playwarden::plugin::start_policy::Start;
+use crate::bindings::exports::playwarden::plugin as hooks;
 use crate::bindings::playwarden::plugin::types as wit;
-use crate::view::Payload;
+use crate::view::{self, Payload};
 
 /// Larger data does not come with its event; a plugin asks for the parts that it needs.
 const PAYLOAD_LIMIT: usize = 1 << 20;
@@ -38,8 +38,34 @@ pub(crate) fn event_to_guest(event: &Event, payload: &Payload) -> wit::Event {
     }
 }
 
+/// Returns about how many bytes a guest needs for an event with so much of its data, for a caller that bounds its lists.
+/// Nothing is picked or copied for it: of [`Payload::Pointers`] the whole is counted, which is what they can add up to.
+#[must_use]
+pub fn size(event: &Event, payload: &Payload) -> usize {
+    let (head, context, result) = (event.head(), event.context(), event.host_result());
+    let texts = [
+        Some(head.uuid.as_str()),
+        head.parent_uuid.as_deref(),
+        context.play.as_deref(),
+        context.play_uuid.as_deref(),
+        context.task.as_deref(),
+        context.task_uuid.as_deref(),
+        context.action(),
+        context.role.as_deref(),
+        event.host(),
+        result.and_then(|result| result.item_label.as_deref()),
+        result.and_then(|result| result.message()),
+    ];
+    let data = match payload {
+        Payload::None => 0,
+        Payload::Full => Some(event.data().text().len()).filter(|length| *length <= PAYLOAD_LIMIT).unwrap_or(0),
+        Payload::Pointers(_) => event.data().text().len().min(PAYLOAD_LIMIT),
+    };
+    size_of::<wit::Event>() + texts.into_iter().flatten().map(str::len).sum::<usize>() + data
+}
+
 /// Returns how many bytes of text and data an event has.
-pub(crate) fn size(event: &wit::Event) -> usize {
+pub(crate) fn text_size(event: &wit::Event) -> usize {
     let wit::Event { play, task, action, role, host, item, message, data, .. } = event;
     [play, task, action, role, host, item, message, data].into_iter().flatten().map(String::len).sum()
 }
@@ -151,8 +177,8 @@ pub(crate) fn totals(totals: Totals) -> wit::Totals {
     wit::Totals { run: tally(totals.run), play: tally(totals.play) }
 }
 
-pub(crate) fn start(time_ns: u64, start: &event::StartRequest) -> Start {
-    Start {
+pub(crate) fn start(time_ns: u64, start: &event::StartRequest) -> hooks::start_policy::Start {
+    hooks::start_policy::Start {
         time_ns,
         uuid: start.uuid.clone(),
         play: start.play.clone(),
@@ -173,6 +199,67 @@ pub(crate) fn start(time_ns: u64, start: &event::StartRequest) -> Start {
         path: start.path.clone(),
         data: "{}".to_owned(),
     }
+}
+
+pub(crate) fn change(source: &wit::Source, change: &view::StatusChange) -> hooks::status_handler::Change {
+    hooks::status_handler::Change {
+        source: source.clone(),
+        from: status(change.from),
+        to: status(change.to),
+        time_ns: change.time.ns(),
+        detail: change.detail.clone(),
+        totals: totals(change.totals),
+        data: change.data.text().to_owned(),
+    }
+}
+
+fn status(status: event::Status) -> wit::Status {
+    match status {
+        event::Status::Unstarted => wit::Status::Unstarted,
+        event::Status::Starting => wit::Status::Starting,
+        event::Status::Running => wit::Status::Running,
+        event::Status::Canceling => wit::Status::Canceling,
+        event::Status::Successful => wit::Status::Successful,
+        event::Status::Failed => wit::Status::Failed,
+        event::Status::Canceled => wit::Status::Canceled,
+        event::Status::Timeout => wit::Status::Timeout,
+        event::Status::Lost => wit::Status::Lost,
+        event::Status::Skipped => wit::Status::Skipped,
+        event::Status::Denied => wit::Status::Denied,
+    }
+}
+
+pub(crate) fn finish(source: &wit::Source, finish: &view::Finish) -> hooks::finished_callback::Finish {
+    let outcome = &finish.outcome;
+    let cause = outcome.cause.as_ref();
+    let reason = cause.map(|cause| match cause {
+        event::Cause::Plugin { reason, .. } => {
+            wit::Reason { text: reason.text.clone(), code: reason.code.clone(), event: reason.event }
+        }
+        other => wit::Reason { text: other.to_string(), code: None, event: None },
+    });
+    let by = cause.and_then(|cause| match cause {
+        event::Cause::Plugin { name, .. } | event::Cause::PluginFault { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    hooks::finished_callback::Finish {
+        source: source.clone(),
+        status: status(outcome.status),
+        rc: outcome.rc,
+        cause: cause.and_then(word),
+        reason,
+        by,
+        started_ns: outcome.started.ns(),
+        finished_ns: outcome.finished.ns(),
+        last_event: finish.last_event,
+        totals: totals(outcome.totals),
+        data: Json::of(outcome).text().to_owned(),
+    }
+}
+
+/// Returns the `kind` of a cause, as it stands in run.json.
+fn word(cause: &event::Cause) -> Option<String> {
+    Json::of(cause).pointer("/kind")?.read().ok()
 }
 
 /// A reason is one sentence: what is longer is cut, so that no plugin can flood the journal with it.
@@ -230,6 +317,54 @@ mod tests {
         let payload = Payload::Pointers(vec!["/res/msg".into(), "/res/none".into()]);
         assert_eq!(data(&whole, &payload).as_deref(), Some(r#"{"/res/msg":"boom"}"#));
         assert_eq!(data(&whole, &Payload::None), None);
+    }
+
+    #[test]
+    fn a_finish_says_why_and_by_whom() {
+        let source = wit::Source { run: "r".into(), job: "j".into() };
+        let finished = |cause: Option<event::Cause>| {
+            let outcome = event::Outcome {
+                status: event::Status::Canceled,
+                rc: Some(254),
+                cause,
+                started: event::Timestamp::from_ns(1_000),
+                finished: event::Timestamp::from_ns(2_000),
+                totals: Totals::default(),
+                stats: None,
+                in_flight: Vec::new(),
+                left_alive: Vec::new(),
+                faulty_plugins: Vec::new(),
+            };
+            finish(&source, &view::Finish { outcome, last_event: 7 })
+        };
+        let reason = event::Reason { text: "too many".into(), code: Some("too-many-failed".into()), event: Some(5) };
+        let by_plugin = finished(Some(event::Cause::Plugin { name: "budget".into(), reason }));
+        assert_eq!((by_plugin.cause.as_deref(), by_plugin.by.as_deref()), (Some("plugin"), Some("budget")));
+        let said = by_plugin.reason.unwrap();
+        assert_eq!(
+            (said.text.as_str(), said.code.as_deref(), said.event),
+            ("too many", Some("too-many-failed"), Some(5))
+        );
+        assert!(by_plugin.data.contains(r#""cause":{"kind":"plugin","name":"budget""#), "{}", by_plugin.data);
+
+        let by_time = finished(Some(event::Cause::JobTimeout));
+        assert_eq!((by_time.cause.as_deref(), by_time.by), (Some("job-timeout"), None));
+        assert_eq!(by_time.reason.unwrap().text, "the job's time limit has passed");
+
+        let plain = finished(None);
+        assert!(plain.cause.is_none() && plain.reason.is_none() && plain.by.is_none());
+        assert_eq!((plain.rc, plain.last_event, plain.finished_ns), (Some(254), 7, 2_000));
+    }
+
+    #[test]
+    fn the_size_of_an_event_is_never_less_than_what_crosses() {
+        let data = Json::of(&serde_json::json!({ "host": "web1", "task": "t", "res": { "msg": "x".repeat(5_000) } }));
+        let event = Event::decode(event::Head::numbered(1), "runner_on_ok", data);
+        for payload in [Payload::None, Payload::Full, Payload::Pointers(vec!["/res/msg".into()])] {
+            let crossed = event_to_guest(&event, &payload);
+            assert!(size(&event, &payload) >= text_size(&crossed), "{payload:?}");
+        }
+        assert!(size(&event, &Payload::None) < 5_000 && size(&event, &Payload::Full) > 5_000);
     }
 
     #[test]

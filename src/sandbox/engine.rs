@@ -23,6 +23,8 @@ pub struct SandboxError(#[source] Box<dyn std::error::Error + Send + Sync>);
 pub struct Sandbox {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Guest>,
+    /// The same with `wasi:http`, for plugins that were granted origins.
+    pub(crate) http_linker: Linker<Guest>,
     pub(crate) cache: Option<Cache>,
 }
 
@@ -62,7 +64,10 @@ impl Sandbox {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         All::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
 
+        let mut http_linker = linker.clone();
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut http_linker)?;
+
         let cache = cache.map(|folder| Cache::new(folder, &engine));
-        Ok(Self { engine, linker, cache })
+        Ok(Self { engine, linker, http_linker, cache })
     }
 }

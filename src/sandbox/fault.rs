@@ -1,6 +1,7 @@
 //! What can happen to a plugin.
 
 use std::fmt;
+use std::time::Duration;
 
 /// The kinds of fault, told apart in messages, journal and exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,14 @@ pub struct Fault {
     pub text: String,
     /// The end of what the guest wrote to standard error, where languages print their exceptions.
     pub stderr: String,
+    /// After how long the same call may be made again; none: do not repeat it. Only of a [`FaultKind::Failure`].
+    pub retry_after: Option<Duration>,
+}
+
+impl Fault {
+    pub(crate) fn new(call: &'static str, kind: FaultKind, text: String) -> Self {
+        Self { call, kind, text, stderr: String::new(), retry_after: None }
+    }
 }
 
 impl fmt::Display for Fault {

@@ -1,20 +1,21 @@
 //! What the host offers to a guest: the other side of `wit/host.wit`.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use playwarden_event::Json;
 use wasmtime::Trap;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings::playwarden::plugin::{config, journal, log, output, state, types};
 use crate::capture::Notes;
 use crate::convert;
-use crate::limits::{Deadline, Limits, MemoryLimiter};
+use crate::grants::Grants;
+use crate::http::Gate;
+use crate::limits::{Deadline, Limits, MemoryLimiter, RESOURCES};
+use crate::outputs::Outputs;
 use crate::view::{RunView, Subscription};
 
 /// Bytes that a plugin may keep in its `state`, keys included.
@@ -26,16 +27,22 @@ const READ_LIMIT: u32 = 1024;
 /// Bytes of text and data that one `journal.read` hands out at most, but for a single event.
 const READ_BYTES: usize = 8 << 20;
 
+/// Bytes of headers that a guest may have in one place; with [`RESOURCES`] of them still little.
+const HEADERS: usize = 64 << 10;
+
 /// Everything an instance can reach: the data of its store.
 pub(crate) struct Guest {
-    pub(crate) table: ResourceTable,
-    pub(crate) wasi: WasiCtx,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    gate: Gate,
     pub(crate) memory: MemoryLimiter,
     pub(crate) deadline: Deadline,
     pub(crate) notes: Notes,
-    pub(crate) config: Json,
+    config: Json,
+    secrets: BTreeMap<String, String>,
     pub(crate) run: Option<RunAccess>,
-    pub(crate) outputs: Outputs,
+    outputs: Outputs,
     pub(crate) state: BTreeMap<String, Vec<u8>>,
 }
 
@@ -43,36 +50,74 @@ pub(crate) struct Guest {
 pub(crate) struct RunAccess {
     pub(crate) id: String,
     pub(crate) view: Arc<dyn RunView>,
-    pub(crate) subscription: Subscription,
+    /// What the present call is for.
+    pub(crate) subscription: Arc<Subscription>,
     /// The counter up to which the guest may look.
     pub(crate) handed: u64,
 }
 
 impl Guest {
-    pub(crate) fn new(config: Json, limits: &Limits, notes: Notes, outputs: Option<PathBuf>) -> Self {
+    /// Makes what a guest can reach. An error says which folder cannot be granted, and why.
+    pub(crate) fn new(
+        config: Json,
+        limits: &Limits,
+        notes: Notes,
+        outputs: Outputs,
+        grants: Grants,
+    ) -> Result<Self, String> {
         // Everything that a builder does not name is closed, empty or refused.
-        let wasi = WasiCtx::builder().stdout(notes.stdout()).stderr(notes.stderr()).build();
-        Self {
-            table: ResourceTable::new(),
-            wasi,
+        let mut builder = WasiCtx::builder();
+        builder.stdout(notes.stdout()).stderr(notes.stderr()).allow_tcp(false).allow_udp(false);
+        grants.hand_to(&mut builder)?;
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(HEADERS);
+        Ok(Self {
+            table: table(),
+            wasi: builder.build(),
+            http,
+            gate: Gate::new(grants.http, notes.clone()),
             memory: MemoryLimiter::new(limits.memory),
             deadline: Deadline::default(),
             notes,
             config,
+            secrets: grants.secrets,
             run: None,
-            outputs: Outputs { folder: outputs, files: HashMap::new(), used: 0, limit: limits.output },
+            outputs,
             state: BTreeMap::new(),
-        }
+        })
+    }
+
+    /// Closes all that the guest held open: files, and requests with the tasks behind them.
+    pub(crate) fn close(&mut self) {
+        self.table = table();
     }
 
     fn run(&self, source: &types::Source) -> Option<&RunAccess> {
         self.run.as_ref().filter(|run| run.id == source.run)
     }
+
+    /// Ends a call that is over, where no other clock ticks.
+    fn in_time(&self) -> wasmtime::Result<()> {
+        if self.deadline.is_over() { Err(Trap::Interrupt.into()) } else { Ok(()) }
+    }
+}
+
+fn table() -> ResourceTable {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(RESOURCES);
+    table
 }
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.gate.deadline = self.deadline;
+        WasiHttpCtxView { hooks: &mut self.gate, table: &mut self.table, ctx: &mut self.http }
     }
 }
 
@@ -100,9 +145,8 @@ impl config::Host for Guest {
         Ok(self.config.pointer(&pointer).map(|value| value.text().to_owned()))
     }
 
-    fn secret(&mut self, _name: String) -> wasmtime::Result<Option<String>> {
-        // No runner.toml can grant one in this version.
-        Ok(None)
+    fn secret(&mut self, name: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.secrets.get(&name).cloned())
     }
 }
 
@@ -122,10 +166,8 @@ impl journal::Host for Guest {
         let mut events = Vec::new();
         let mut bytes = 0;
         for counter in first.max(1)..=run.handed {
-            // A filter that little passes makes this a walk through the whole journal, where no other clock ticks.
-            if self.deadline.is_over() {
-                return Err(Trap::Interrupt.into());
-            }
+            // A filter that little passes makes this a walk through the whole journal.
+            self.in_time()?;
             if events.len() == max {
                 break;
             }
@@ -134,7 +176,7 @@ impl journal::Host for Guest {
                 continue;
             }
             let event = convert::event_to_guest(&event, &run.subscription.payload);
-            bytes += convert::size(&event);
+            bytes += convert::text_size(&event);
             if bytes > READ_BYTES && !events.is_empty() {
                 break;
             }
@@ -144,7 +186,10 @@ impl journal::Host for Guest {
     }
 
     fn facts(&mut self, source: types::Source, host: String, pointer: String) -> wasmtime::Result<Option<String>> {
+        // Facts are large, and may have to be put together from many events.
+        self.in_time()?;
         let facts = self.run(&source).and_then(|run| run.view.facts(&host));
+        self.in_time()?;
         Ok(facts.and_then(|facts| facts.pointer(&pointer)).map(|value| value.text().to_owned()))
     }
 
@@ -210,62 +255,6 @@ impl output::Host for Guest {
     }
 }
 
-/// The plugin's folder in the run, and how much of it is used.
-pub(crate) struct Outputs {
-    folder: Option<PathBuf>,
-    files: HashMap<String, File>,
-    used: u64,
-    limit: u64,
-}
-
-/// Open files of one plugin; more names than this is a mistake or an attack.
-const FILE_LIMIT: usize = 64;
-
-/// Where named outputs of the job are collected: one line of JSON each, the last one wins.
-const PUBLISHED: &str = "outputs.jsonl";
-
-impl Outputs {
-    fn append(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
-        let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(letters) {
-            return Err(format!("`{name}` is no name for an output: letters, digits and `._-`, at most 100"));
-        }
-        if matches!(name, "log.jsonl" | PUBLISHED) {
-            return Err(format!("`{name}` is written by the host"));
-        }
-        self.write(name, data)
-    }
-
-    fn publish(&mut self, name: &str, value: String) -> Result<(), String> {
-        let value = Json::parse(value).map_err(|err| format!("the value of `{name}` is not JSON: {err}"))?;
-        let line = Json::of(&BTreeMap::from([(name, value)]));
-        self.write(PUBLISHED, format!("{}\n", line.text()).as_bytes())
-    }
-
-    fn write(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
-        let Some(folder) = &self.folder else {
-            return Err("there is no run to write outputs for".to_owned());
-        };
-        let used = self.used + data.len() as u64;
-        if used > self.limit {
-            return Err(format!("the outputs of this plugin are limited to {} bytes", self.limit));
-        }
-        let failed = |err: std::io::Error| format!("`{name}` cannot be written: {err}");
-        if !self.files.contains_key(name) {
-            if self.files.len() >= FILE_LIMIT {
-                return Err(format!("a plugin may write at most {FILE_LIMIT} outputs"));
-            }
-            let file = OpenOptions::new().create(true).append(true).open(folder.join(name)).map_err(failed)?;
-            self.files.insert(name.to_owned(), file);
-        }
-        if let Some(file) = self.files.get_mut(name) {
-            file.write_all(data).map_err(failed)?;
-        }
-        self.used = used;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -301,14 +290,19 @@ mod tests {
         }
     }
 
-    /// Returns the counters that a guest reads of a run, and whether it was in time.
-    fn read(run: Run, handed: u64, max: u32, deadline: Deadline) -> wasmtime::Result<Vec<u64>> {
+    fn guest(run: Run, handed: u64, deadline: Deadline) -> (Guest, types::Source) {
         let limits = Limits::default();
-        let mut guest = Guest::new(Json::default(), &limits, Notes::open(None, limits.log).unwrap(), None);
-        let subscription = Subscription { events: Vec::new(), payload: Payload::Full };
+        let notes = Notes::open(None, limits.log).unwrap();
+        let mut guest = Guest::new(Json::default(), &limits, notes, Outputs::nowhere(), Grants::default()).unwrap();
+        let subscription = Arc::new(Subscription { events: Vec::new(), payload: Payload::Full });
         guest.run = Some(RunAccess { id: "r".into(), view: Arc::new(run), subscription, handed });
         guest.deadline = deadline;
-        let source = types::Source { run: "r".into(), job: "j".into() };
+        (guest, types::Source { run: "r".into(), job: "j".into() })
+    }
+
+    /// Returns the counters that a guest reads of a run, and whether it was in time.
+    fn read(run: Run, handed: u64, max: u32, deadline: Deadline) -> wasmtime::Result<Vec<u64>> {
+        let (mut guest, source) = guest(run, handed, deadline);
         let events = journal::Host::read(&mut guest, source, 2, max)?;
         Ok(events.into_iter().map(|event| event.counter).collect())
     }
@@ -327,6 +321,9 @@ mod tests {
     #[test]
     fn a_walk_through_the_journal_ends_at_the_deadline() {
         let err = read(Run(9, 1), 9, 100, Deadline::after(Duration::ZERO)).unwrap_err();
+        assert_eq!(err.downcast_ref(), Some(&Trap::Interrupt));
+        let (mut guest, source) = guest(Run(9, 1), 9, Deadline::after(Duration::ZERO));
+        let err = journal::Host::facts(&mut guest, source, "h".into(), String::new()).unwrap_err();
         assert_eq!(err.downcast_ref(), Some(&Trap::Interrupt));
     }
 }

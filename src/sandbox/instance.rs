@@ -4,24 +4,21 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use playwarden_event::{Event, Json, StartRequest, Timestamp, Totals, Verdict};
-use wasmtime::component::Instance as WasmInstance;
-use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::bindings::exports::playwarden::plugin as hooks;
 use crate::bindings::playwarden::plugin::types as wit;
+use crate::caller::{Caller, unserved};
 use crate::capture::Notes;
 use crate::convert;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
+use crate::grants::Grants;
 use crate::guest::{Guest, RunAccess};
-use crate::limits::{Deadline, HOST_CALL_BYTES, Limits, bytes};
+use crate::limits::Limits;
 use crate::load::{Indices, Plugin};
-use crate::view::{RunView, Subscription};
-
-/// Time that a call cut at its deadline gets to come back by itself before it is dropped where it stands.
-const GRACE: Duration = Duration::from_millis(100);
+use crate::outputs::Outputs;
+use crate::view::{Finish, RunView, StatusChange, Subscription};
 
 /// What an instance needs to begin its work.
 pub struct Setup {
@@ -29,9 +26,14 @@ pub struct Setup {
     pub config: Json,
     /// Its ceilings.
     pub limits: Limits,
-    /// Which events it gets.
+    /// What it may reach.
+    pub grants: Grants,
+    /// Which events it gets as a cancel policy, and how much of each.
     pub subscription: Subscription,
-    /// Its folder for outputs and `log.jsonl`; must exist.
+    /// Which events it gets as an event handler, and how much of each. Whatever else it is, it reads the journal so.
+    pub handler: Subscription,
+    /// Its folder for outputs and `log.jsonl`; must exist. What earlier instances of the run wrote there stays, and
+    /// counts toward the limits.
     pub outputs: PathBuf,
     /// The run.
     pub run: RunInfo,
@@ -64,70 +66,22 @@ pub struct RunInfo {
     pub data: Json,
 }
 
-/// A store and the instance in it: what every call goes through.
-pub(crate) struct Caller {
-    store: Store<Guest>,
-    instance: WasmInstance,
-}
-
-impl Caller {
-    pub(crate) async fn instantiate(plugin: &Plugin, guest: Guest, limits: Limits) -> Result<Self, Fault> {
-        let mut store = Store::new(plugin.pre.engine(), guest);
-        store.limiter(|guest| &mut guest.memory);
-        store.set_hostcall_fuel(HOST_CALL_BYTES);
-        store.epoch_deadline_callback(|context| {
-            let over = context.data().deadline.is_over();
-            // Going on gives the runtime its thread back for a moment, at every tick.
-            Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
-        });
-        let call = "instantiate";
-        store.data_mut().deadline = Deadline::after(limits.call);
-        // Before anything runs: the deadline of a fresh store is already over.
-        store.set_epoch_deadline(1);
-        let made = tokio::time::timeout(limits.call + GRACE, plugin.pre.instantiate_async(&mut store)).await;
-        match made {
-            Ok(Ok(instance)) => Ok(Self { store, instance }),
-            Ok(Err(err)) => Err(fault(call, limits.call, &err, store.data())),
-            Err(_) => Err(timeout(call, limits.call, store.data())),
-        }
-    }
-
-    /// Makes one call under its deadline.
-    pub(crate) async fn call<T>(
-        &mut self,
-        name: &'static str,
-        limit: Duration,
-        call: impl AsyncFnOnce(&mut Store<Guest>, &WasmInstance) -> wasmtime::Result<T>,
-    ) -> Result<T, Fault> {
-        let guest = self.store.data_mut();
-        guest.memory.refused = false;
-        guest.deadline = Deadline::after(limit);
-        self.store.set_epoch_deadline(1);
-        // The second clock is for time spent in the host's functions, where the first one does not tick.
-        match tokio::time::timeout(limit + GRACE, call(&mut self.store, &self.instance)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(err)) => Err(fault(name, limit, &err, self.store.data())),
-            Err(_) => Err(timeout(name, limit, self.store.data())),
-        }
-    }
-
-    /// Lets the guest look at the run up to its last event.
-    fn show_all(&mut self) {
-        if let Some(run) = &mut self.store.data_mut().run {
-            run.handed = run.view.last();
-        }
-    }
-}
-
 /// A plugin at work in a run.
 ///
-/// After a fault that is not a [`FaultKind::Failure`] the instance is dead: every further call is a fault too.
+/// After a fault that is not a [`FaultKind::Failure`](crate::FaultKind::Failure) the instance is dead: every further call
+/// is a fault too. What it kept can still be taken ([`state`](Self::state)), for [`Plugin::start`] to go on with.
 pub struct Instance {
     caller: Caller,
     indices: Arc<Indices>,
     limits: Limits,
     source: wit::Source,
-    subscription: Subscription,
+    /// Whether an earlier instance of the run may have got events.
+    resumed: bool,
+    policy: Arc<Subscription>,
+    handler: Arc<Subscription>,
+    /// The last counters that each of the two was handed.
+    judged: u64,
+    handled: u64,
 }
 
 impl fmt::Debug for Instance {
@@ -137,16 +91,20 @@ impl fmt::Debug for Instance {
 }
 
 impl Plugin {
-    /// Makes the plugin's instance for a run, and calls its `lifecycle.start` if it has one.
+    /// Makes the plugin's instance for a run, and calls its `lifecycle.start` if it has one. The same again, with what the
+    /// last instance kept and the next incarnation, is a restart.
     ///
     /// # Errors
     /// When the instance cannot be made, or its start does not come to an answer or fails.
     pub async fn start(&self, setup: Setup) -> Result<Instance, Fault> {
-        let Setup { config, limits, subscription, outputs, run, view, state } = setup;
-        let notes = Notes::open(Some(&outputs), limits.log).map_err(|err| Instance::host_fault("instantiate", &err))?;
-        let mut guest = Guest::new(config, &limits, notes, Some(outputs));
+        let Setup { config, limits, grants, subscription, handler, outputs, run, view, state } = setup;
+        let (policy, handler) = (Arc::new(subscription), Arc::new(handler));
+        let call = "instantiate";
+        let notes = Notes::open(Some(&outputs), limits.log).map_err(|err| unserved(call, err))?;
+        let outputs = Outputs::open(outputs, limits.output).map_err(|err| unserved(call, err))?;
+        let mut guest = Guest::new(config, &limits, notes, outputs, grants).map_err(|why| unserved(call, why))?;
         guest.state = state;
-        guest.run = Some(RunAccess { id: run.id.clone(), view, subscription: subscription.clone(), handed: 0 });
+        guest.run = Some(RunAccess { id: run.id.clone(), view, subscription: Arc::clone(&policy), handed: 0 });
         let mut caller = Caller::instantiate(self, guest, limits).await?;
 
         if let Some(indices) = &self.indices.lifecycle {
@@ -159,24 +117,35 @@ impl Plugin {
                 diff_mode: run.diff_mode,
                 data: run.data.text().to_owned(),
             };
-            let call = "lifecycle.start";
-            let answer = caller
-                .call(call, limits.call, async |store, instance| {
-                    indices.load(&mut *store, instance)?.call_start(store, &info).await
-                })
-                .await?;
-            answer.map_err(|failure| failed(call, failure, caller.store.data()))?;
+            let start = caller.ask("lifecycle.start", limits.call, async |store, instance| {
+                indices.load(&mut *store, instance)?.call_start(store, &info).await
+            });
+            start.await?;
         }
         let source = wit::Source { run: run.id, job: run.job };
-        Ok(Instance { caller, indices: Arc::clone(&self.indices), limits, source, subscription })
+        let (indices, resumed) = (Arc::clone(&self.indices), run.incarnation > 1);
+        Ok(Instance { caller, indices, limits, source, resumed, policy, handler, judged: 0, handled: 0 })
     }
 }
 
+/// How far a call may look into the journal.
+#[derive(Clone, Copy)]
+enum Sight {
+    To(u64),
+    All,
+}
+
 impl Instance {
-    /// Whether the plugin gets events of this name.
+    /// Whether the plugin gets events of this name as a cancel policy.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
-        self.indices.cancel_policy.is_some() && self.subscription.wants(name)
+        self.indices.cancel_policy.is_some() && self.policy.wants(name)
+    }
+
+    /// Whether the plugin gets events of this name as an event handler.
+    #[must_use]
+    pub fn hears(&self, name: &str) -> bool {
+        self.indices.event_handler.is_some() && self.handler.wants(name)
     }
 
     /// Hands events to the policy, in order, and returns its verdict.
@@ -185,21 +154,16 @@ impl Instance {
     /// When the call does not come to an answer.
     pub async fn evaluate(&mut self, events: &[Arc<Event>], totals: Totals) -> Result<Verdict, Fault> {
         let Some(indices) = &self.indices.cancel_policy else { return Ok(Verdict::Proceed) };
-        if let (Some(run), Some(last)) = (&mut self.caller.store.data_mut().run, events.last()) {
-            // Not further, also where a tick has seen more: the verdict is to follow from these events.
-            run.handed = last.counter();
-        }
-        let payload = &self.subscription.payload;
+        self.judged = events.last().map_or(self.judged, |event| event.counter());
+        // Not further, also where a tick has seen more: the verdict is to follow from these events.
+        show(&mut self.caller, &self.policy, Sight::To(self.judged));
+        let payload = &self.policy.payload;
         let events: Vec<_> = events.iter().map(|event| convert::event_to_guest(event, payload)).collect();
         let (source, totals) = (&self.source, convert::totals(totals));
-        let call = "cancel-policy.evaluate";
-        let answer = self
-            .caller
-            .call(call, self.limits.call, async |store, instance| {
-                indices.load(&mut *store, instance)?.call_evaluate(store, source, &events, totals).await
-            })
-            .await?;
-        answer.map(convert::verdict).map_err(|failure| failed(call, failure, self.caller.store.data()))
+        let ask = self.caller.ask("cancel-policy.evaluate", self.limits.call, async |store, instance| {
+            indices.load(&mut *store, instance)?.call_evaluate(store, source, &events, totals).await
+        });
+        ask.await.map(convert::verdict)
     }
 
     /// Asks whether a task may start on a host.
@@ -208,17 +172,13 @@ impl Instance {
     /// When the call does not come to an answer.
     pub async fn admit(&mut self, time: Timestamp, start: &StartRequest, totals: Totals) -> Result<Verdict, Fault> {
         let Some(indices) = &self.indices.start_policy else { return Ok(Verdict::Proceed) };
-        self.caller.show_all();
+        show(&mut self.caller, &self.policy, Sight::All);
         let start = convert::start(time.ns(), start);
         let (source, totals) = (&self.source, convert::totals(totals));
-        let call = "start-policy.admit";
-        let answer = self
-            .caller
-            .call(call, self.limits.call, async |store, instance| {
-                indices.load(&mut *store, instance)?.call_admit(store, source, &start, totals).await
-            })
-            .await?;
-        answer.map(convert::verdict).map_err(|failure| failed(call, failure, self.caller.store.data()))
+        let ask = self.caller.ask("start-policy.admit", self.limits.call, async |store, instance| {
+            indices.load(&mut *store, instance)?.call_admit(store, source, &start, totals).await
+        });
+        ask.await.map(convert::verdict)
     }
 
     /// Asks as time goes by.
@@ -227,72 +187,104 @@ impl Instance {
     /// When the call does not come to an answer.
     pub async fn tick(&mut self, now: Timestamp, totals: Totals) -> Result<Verdict, Fault> {
         let Some(indices) = &self.indices.tick_policy else { return Ok(Verdict::Proceed) };
-        self.caller.show_all();
+        show(&mut self.caller, &self.policy, Sight::All);
         let (source, totals) = (&self.source, convert::totals(totals));
-        let call = "tick-policy.tick";
-        let answer = self
-            .caller
-            .call(call, self.limits.call, async |store, instance| {
-                indices.load(&mut *store, instance)?.call_tick(store, source, now.ns(), totals).await
-            })
-            .await?;
-        answer.map(convert::verdict).map_err(|failure| failed(call, failure, self.caller.store.data()))
+        let ask = self.caller.ask("tick-policy.tick", self.limits.call, async |store, instance| {
+            indices.load(&mut *store, instance)?.call_tick(store, source, now.ns(), totals).await
+        });
+        ask.await.map(convert::verdict)
+    }
+
+    /// Hands events to the event handler, in order, and returns the counter up to which it needs nothing again. That may be
+    /// less than it was told before, and less than an earlier incarnation said: the larger number counts. With no events
+    /// it is asked to finish what is pending.
+    ///
+    /// The list is handed over as it is; see [`size`](crate::size()) for how long it may become.
+    ///
+    /// # Errors
+    /// When the call does not come to an answer, or acknowledges what the plugin was not handed.
+    pub async fn on_events(&mut self, events: &[Arc<Event>]) -> Result<u64, Fault> {
+        self.handled = events.last().map_or(0, |event| event.counter()).max(self.handled);
+        let Some(indices) = &self.indices.event_handler else { return Ok(self.handled) };
+        show(&mut self.caller, &self.handler, Sight::To(self.handled));
+        let payload = &self.handler.payload;
+        let events: Vec<_> = events.iter().map(|event| convert::event_to_guest(event, payload)).collect();
+        let source = &self.source;
+        let call = "event-handler.on-events";
+        let ask = self.caller.ask(call, self.limits.call, async |store, instance| {
+            indices.load(&mut *store, instance)?.call_on_events(store, source, &events).await
+        });
+        match (ask.await?, self.handled) {
+            (counter, handled) if counter <= handled => Ok(counter),
+            // It speaks of what an earlier incarnation got, which says nothing new.
+            (_, 0) if self.resumed => Ok(0),
+            (counter, 0) => Err(self.caller.failed(call, format!("acknowledged event {counter}, but had got none"))),
+            (counter, handled) => {
+                let text = format!("acknowledged event {counter}, but had got none after {handled}");
+                Err(self.caller.failed(call, text))
+            }
+        }
+    }
+
+    /// Tells the status handler.
+    ///
+    /// # Errors
+    /// When the call does not come to an answer.
+    pub async fn on_status(&mut self, change: &StatusChange) -> Result<(), Fault> {
+        let Some(indices) = &self.indices.status_handler else { return Ok(()) };
+        show(&mut self.caller, &self.handler, Sight::All);
+        let change = convert::change(&self.source, change);
+        let ask = self.caller.ask("status-handler.on-status", self.limits.call, async |store, instance| {
+            indices.load(&mut *store, instance)?.call_on_status(store, &change).await
+        });
+        ask.await
+    }
+
+    /// Tells the finished callback. It has a deadline of its own.
+    ///
+    /// # Errors
+    /// When the call does not come to an answer.
+    pub async fn on_finished(&mut self, finish: &Finish) -> Result<(), Fault> {
+        let Some(indices) = &self.indices.finished_callback else { return Ok(()) };
+        show(&mut self.caller, &self.handler, Sight::All);
+        let finish = convert::finish(&self.source, finish);
+        let ask = self.caller.ask("finished-callback.on-finished", self.limits.finish, async |store, instance| {
+            indices.load(&mut *store, instance)?.call_on_finished(store, &finish).await
+        });
+        ask.await
     }
 
     /// Makes the last call. It has a deadline of its own.
     ///
     /// # Errors
     /// When the call does not come to an answer.
-    pub async fn stop(mut self) -> Result<(), Fault> {
+    pub async fn stop(&mut self) -> Result<(), Fault> {
         let Some(indices) = &self.indices.lifecycle else { return Ok(()) };
-        let stop = async |store: &mut Store<Guest>, instance: &WasmInstance| {
+        let stop = self.caller.call("lifecycle.stop", self.limits.finish, async |store, instance| {
             indices.load(&mut *store, instance)?.call_stop(store).await
+        });
+        stop.await
+    }
+
+    /// Takes what the plugin kept in its `state`, for its next incarnation. Also there after a fault.
+    pub fn state(&mut self) -> BTreeMap<String, Vec<u8>> {
+        std::mem::take(&mut self.caller.guest_mut().state)
+    }
+
+    /// Writes a line of the host's own into the plugin's `log.jsonl`. It costs the plugin nothing of its limit; a line that
+    /// cannot be written is dropped.
+    pub fn note(&mut self, level: &str, text: &str) {
+        self.caller.guest().notes.note(level, text);
+    }
+}
+
+/// Sets what the next call may see of the journal.
+fn show(caller: &mut Caller, subscription: &Arc<Subscription>, sight: Sight) {
+    if let Some(run) = &mut caller.guest_mut().run {
+        run.subscription = Arc::clone(subscription);
+        run.handed = match sight {
+            Sight::To(counter) => counter,
+            Sight::All => run.view.last(),
         };
-        self.caller.call("lifecycle.stop", self.limits.finish, stop).await
-    }
-
-    pub(crate) fn host_fault(call: &'static str, err: &dyn std::error::Error) -> Fault {
-        let text = format!("could not be served: {err}");
-        Fault { call, kind: FaultKind::Host, text, stderr: String::new() }
-    }
-}
-
-fn failed(call: &'static str, failure: wit::Failure, guest: &Guest) -> Fault {
-    let text = format!("answered with a failure: {}", convert::cut(failure.message, 4096));
-    Fault { call, kind: FaultKind::Failure, text, stderr: guest.notes.take_stderr() }
-}
-
-fn timeout(call: &'static str, limit: Duration, guest: &Guest) -> Fault {
-    let text = format!("took longer than {limit:?}");
-    Fault { call, kind: FaultKind::Timeout, text, stderr: guest.notes.take_stderr() }
-}
-
-/// Says what an error of wasmtime's was, in our words where we know better.
-fn fault(call: &'static str, limit: Duration, err: &wasmtime::Error, guest: &Guest) -> Fault {
-    let trap = err.downcast_ref::<Trap>();
-    let (kind, text) = if trap == Some(&Trap::Interrupt) {
-        return timeout(call, limit, guest);
-    } else if let Some(trouble) = guest.notes.trouble() {
-        (FaultKind::Host, trouble)
-    } else if guest.memory.refused {
-        (FaultKind::Memory, format!("needed more memory than its {}", bytes(guest.memory.limit())))
-    } else if guest.notes.over_limit() {
-        (FaultKind::Log, err.root_cause().to_string())
-    } else if let Some(trap) = trap {
-        (FaultKind::Trap, trapped(*trap))
-    } else {
-        (FaultKind::Trap, convert::cut(format!("{err:#}"), 4096))
-    };
-    Fault { call, kind, text, stderr: guest.notes.take_stderr() }
-}
-
-fn trapped(trap: Trap) -> String {
-    match trap {
-        Trap::UnreachableCodeReached => {
-            "gave up (an `unreachable` trap: a panic or an exception nobody caught)".to_owned()
-        }
-        Trap::StackOverflow => "used up its stack".to_owned(),
-        Trap::CannotEnterComponent => "is dead after an earlier fault".to_owned(),
-        other => format!("trapped: {other}"),
     }
 }

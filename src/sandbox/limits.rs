@@ -11,11 +11,11 @@ pub struct Limits {
     pub memory: u64,
     /// Wall-clock time of one call, time spent in the host's functions included.
     pub call: Duration,
-    /// Wall-clock time of the last call.
+    /// Wall-clock time of each of the last calls, `finished-callback.on-finished` and `lifecycle.stop`.
     pub finish: Duration,
-    /// Bytes of log lines and standard output in a run.
+    /// Bytes of log lines and standard output in a run, over all incarnations.
     pub log: u64,
-    /// Bytes of output files in a run.
+    /// Bytes of output files in a run, over all incarnations. Files in granted folders do not count.
     pub output: u64,
 }
 
@@ -43,6 +43,9 @@ const TABLES: usize = 64;
 
 /// Bytes that a guest may hand to one host function: enough for a long line, too little to hurt.
 pub(crate) const HOST_CALL_BYTES: usize = 16 << 20;
+
+/// Files, streams, requests and the like that a guest may hold open at a time. Each may cost the host a file descriptor.
+pub(crate) const RESOURCES: usize = 256;
 
 /// Writes a number of bytes as runner.toml would.
 pub(crate) fn bytes(bytes: u64) -> String {
@@ -108,6 +111,12 @@ pub(crate) struct Deadline(Option<Instant>);
 impl Deadline {
     pub(crate) fn after(limit: Duration) -> Self {
         Self(Instant::now().checked_add(limit))
+    }
+
+    /// Returns how long until then; a day when there is no deadline.
+    pub(crate) fn left(self) -> Duration {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        self.0.map_or(Duration::from_secs(24 * 60 * 60), left)
     }
 
     pub(crate) fn is_over(self) -> bool {

@@ -10,12 +10,35 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::bindings::exports::playwarden::plugin as hooks;
+use crate::caller::{Caller, unserved};
 use crate::capture::Notes;
 use crate::engine::Sandbox;
 use crate::fault::Fault;
+use crate::grants::Grants;
 use crate::guest::Guest;
-use crate::instance::{Caller, Instance};
 use crate::limits::Limits;
+use crate::outputs::Outputs;
+
+/// Where a component is.
+#[derive(Clone, Copy)]
+pub enum Code<'a> {
+    /// In a file.
+    File(&'a Path),
+    /// Carried with the program: a built-in.
+    Bytes {
+        /// The component.
+        bytes: &'a [u8],
+    },
+}
+
+impl fmt::Debug for Code<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Bytes { bytes } => f.debug_struct("Bytes").field("length", &bytes.len()).finish(),
+        }
+    }
+}
 
 /// What a component offers, found by looking at its exports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,9 +78,12 @@ impl Hooks {
 pub(crate) struct Indices {
     pub(crate) config_check: Option<hooks::config_check::GuestIndices>,
     pub(crate) lifecycle: Option<hooks::lifecycle::GuestIndices>,
+    pub(crate) event_handler: Option<hooks::event_handler::GuestIndices>,
+    pub(crate) status_handler: Option<hooks::status_handler::GuestIndices>,
     pub(crate) cancel_policy: Option<hooks::cancel_policy::GuestIndices>,
     pub(crate) start_policy: Option<hooks::start_policy::GuestIndices>,
     pub(crate) tick_policy: Option<hooks::tick_policy::GuestIndices>,
+    pub(crate) finished_callback: Option<hooks::finished_callback::GuestIndices>,
     hooks: Hooks,
 }
 
@@ -65,18 +91,31 @@ impl Indices {
     fn of(pre: &InstancePre<Guest>) -> Self {
         let config_check = hooks::config_check::GuestIndices::new(pre).ok();
         let lifecycle = hooks::lifecycle::GuestIndices::new(pre).ok();
+        let event_handler = hooks::event_handler::GuestIndices::new(pre).ok();
+        let status_handler = hooks::status_handler::GuestIndices::new(pre).ok();
         let cancel_policy = hooks::cancel_policy::GuestIndices::new(pre).ok();
         let start_policy = hooks::start_policy::GuestIndices::new(pre).ok();
         let tick_policy = hooks::tick_policy::GuestIndices::new(pre).ok();
+        let finished_callback = hooks::finished_callback::GuestIndices::new(pre).ok();
         let hooks = Hooks {
             config_check: config_check.is_some(),
             lifecycle: lifecycle.is_some(),
-            event_handler: hooks::event_handler::GuestIndices::new(pre).is_ok(),
-            status_handler: hooks::status_handler::GuestIndices::new(pre).is_ok(),
+            event_handler: event_handler.is_some(),
+            status_handler: status_handler.is_some(),
             cancel_policy: cancel_policy.is_some() || start_policy.is_some() || tick_policy.is_some(),
-            finished_callback: hooks::finished_callback::GuestIndices::new(pre).is_ok(),
+            finished_callback: finished_callback.is_some(),
         };
-        Self { config_check, lifecycle, cancel_policy, start_policy, tick_policy, hooks }
+        Self {
+            config_check,
+            lifecycle,
+            event_handler,
+            status_handler,
+            cancel_policy,
+            start_policy,
+            tick_policy,
+            finished_callback,
+            hooks,
+        }
     }
 }
 
@@ -96,15 +135,24 @@ impl fmt::Debug for Plugin {
 
 /// A component cannot be used as a plugin.
 #[derive(Debug, thiserror::Error)]
-#[error("plugin `{name}` cannot be loaded from `{}`", path.display())]
+#[error("{}", self.what())]
 pub struct LoadError {
     name: String,
-    path: PathBuf,
+    /// None for a built-in.
+    path: Option<PathBuf>,
     #[source]
     kind: LoadErrorKind,
 }
 
 impl LoadError {
+    fn what(&self) -> String {
+        let name = &self.name;
+        match &self.path {
+            Some(path) => format!("plugin `{name}` cannot be loaded from `{}`", path.display()),
+            None => format!("the built-in plugin `{name}` cannot be loaded"),
+        }
+    }
+
     /// Returns what stood in the way.
     #[must_use]
     pub fn kind(&self) -> &LoadErrorKind {
@@ -115,6 +163,16 @@ impl LoadError {
     #[must_use]
     pub fn hint(&self) -> String {
         match &self.kind {
+            LoadErrorKind::Imports(names) if names.iter().any(|name| name.starts_with("wasi:http/")) => {
+                let import =
+                    names.iter().find(|name| name.starts_with("wasi:http/")).map_or("wasi:http", String::as_str);
+                let table = format!("[plugins.{}.grants]", self.name);
+                format!("`{import}` is linked only for granted origins: add `http = [\"https://HOST\"]` to `{table}`")
+            }
+            LoadErrorKind::Digest { .. } if self.path.is_none() => {
+                "another version of Playwarden carries another version of it: correct or remove `sha256`".to_owned()
+            }
+            _ if self.path.is_none() => "the program is damaged: build or install it again".to_owned(),
             LoadErrorKind::Read(_) => "build the component, or correct `path`".to_owned(),
             LoadErrorKind::NotAComponent { core_module: true } => {
                 "build it for `wasm32-wasip2`, or make it a component with `wasm-tools component new`".to_owned()
@@ -126,9 +184,6 @@ impl LoadError {
             LoadErrorKind::Compile(_) => "the file may be damaged: build it again".to_owned(),
             LoadErrorKind::Digest { .. } => {
                 "the file is not the one that was approved: restore it, or correct `sha256`".to_owned()
-            }
-            LoadErrorKind::Imports(names) if names.iter().any(|name| name.starts_with("wasi:http/")) => {
-                "`wasi:http` is only linked with `grants.http`, which this version does not offer yet".to_owned()
             }
             LoadErrorKind::Imports(names) if names.iter().any(|name| name.starts_with("playwarden:")) => {
                 "the component was made for another version of the contract: build it with this version's `wit`"
@@ -205,22 +260,39 @@ pub enum Severity {
 }
 
 impl Sandbox {
-    /// Loads a component and looks at it. `sha256`, in hex, is what the file must have, where that is known.
+    /// Loads a component and looks at it: its imports are held against `grants`, nothing is opened yet. `name` is the
+    /// plugin's in runner.toml; `sha256`, in hex, is what the component must have, where that is known.
     ///
     /// Compiling takes long for some languages; it runs on a thread of its own, and its result is kept in the cache.
     ///
     /// # Errors
     /// See [`LoadErrorKind`].
-    pub async fn load(&self, name: &str, path: &Path, sha256: Option<&str>) -> Result<Plugin, LoadError> {
-        self.load_kind(name, path, sha256).await.map_err(|kind| LoadError {
-            name: name.to_owned(),
-            path: path.to_owned(),
-            kind,
-        })
+    pub async fn load(
+        &self,
+        name: &str,
+        code: Code<'_>,
+        sha256: Option<&str>,
+        grants: &Grants,
+    ) -> Result<Plugin, LoadError> {
+        let path = match code {
+            Code::File(path) => Some(path.to_owned()),
+            Code::Bytes { .. } => None,
+        };
+        let loaded = self.load_kind(name, code, sha256, grants).await;
+        loaded.map_err(|kind| LoadError { name: name.to_owned(), path, kind })
     }
 
-    async fn load_kind(&self, name: &str, path: &Path, expected: Option<&str>) -> Result<Plugin, LoadErrorKind> {
-        let bytes = std::fs::read(path).map_err(LoadErrorKind::Read)?;
+    async fn load_kind(
+        &self,
+        name: &str,
+        code: Code<'_>,
+        expected: Option<&str>,
+        grants: &Grants,
+    ) -> Result<Plugin, LoadErrorKind> {
+        let bytes = match code {
+            Code::File(path) => std::fs::read(path).map_err(LoadErrorKind::Read)?,
+            Code::Bytes { bytes } => bytes.to_vec(),
+        };
         let found = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         if let Some(expected) = expected
             && !expected.eq_ignore_ascii_case(&found)
@@ -238,11 +310,13 @@ impl Sandbox {
             Some(component) => component,
             None => self.compile(bytes, &found).await?,
         };
-        let unknown = self.unknown_imports(&component);
+        let http = !grants.http.is_empty();
+        let unknown = self.unknown_imports(&component, http);
         if !unknown.is_empty() {
             return Err(LoadErrorKind::Imports(unknown));
         }
-        let pre = self.linker.instantiate_pre(&component).map_err(|err| LoadErrorKind::Link(format!("{err:#}")))?;
+        let linker = if http { &self.http_linker } else { &self.linker };
+        let pre = linker.instantiate_pre(&component).map_err(|err| LoadErrorKind::Link(format!("{err:#}")))?;
         let indices = Indices::of(&pre);
         let misfits = misfits(&self.engine, &component, indices.hooks, &indices);
         if !misfits.is_empty() {
@@ -266,7 +340,7 @@ impl Sandbox {
     }
 
     /// Names the imports that nothing is linked for. Versions are compared as the linker does: by compatible track.
-    fn unknown_imports(&self, component: &Component) -> Vec<String> {
+    fn unknown_imports(&self, component: &Component, http: bool) -> Vec<String> {
         let ty = component.component_type();
         let offered = |name: &str| {
             let package = name.split_once('/').map_or(name, |(package, _)| package);
@@ -274,6 +348,7 @@ impl Sandbox {
             match package {
                 "playwarden:plugin" => OUR_IMPORTS.contains(&interface),
                 "wasi:cli" | "wasi:clocks" | "wasi:filesystem" | "wasi:io" | "wasi:random" | "wasi:sockets" => true,
+                "wasi:http" => http && matches!(interface, "types" | "outgoing-handler"),
                 _ => false,
             }
         };
@@ -327,14 +402,16 @@ impl Plugin {
     }
 
     /// Asks the plugin about a config, in an instance of its own. A plugin that does not check its config has nothing
-    /// to say.
+    /// to say. It gets its secrets and variables, but no folder, and its HTTP requests are refused.
     ///
     /// # Errors
     /// When the instance cannot be made or the call does not come to an answer.
-    pub async fn check(&self, config: &Json, limits: Limits) -> Result<Vec<Problem>, Fault> {
+    pub async fn check(&self, config: &Json, limits: Limits, grants: &Grants) -> Result<Vec<Problem>, Fault> {
         let Some(indices) = &self.indices.config_check else { return Ok(Vec::new()) };
-        let notes = Notes::open(None, limits.log).map_err(|err| Instance::host_fault("instantiate", &err))?;
-        let guest = Guest::new(config.clone(), &limits, notes, None);
+        let call = "instantiate";
+        let notes = Notes::open(None, limits.log).map_err(|err| unserved(call, err))?;
+        let guest = Guest::new(config.clone(), &limits, notes, Outputs::nowhere(), grants.for_check());
+        let guest = guest.map_err(|why| unserved(call, why))?;
         let mut caller = Caller::instantiate(self, guest, limits).await?;
         let problems = caller
             .call("config-check.validate", limits.call, async |store, instance| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use playwarden_event::{Event, EventPattern, Json, Tally, Totals};
+use playwarden_event::{Event, EventPattern, Json, Outcome, Status, Tally, Timestamp, Totals};
 
 /// The run so far, as the host holds it.
 pub trait RunView: Send + Sync {
@@ -47,4 +47,30 @@ impl Subscription {
     pub fn wants(&self, name: &str) -> bool {
         self.events.is_empty() || self.events.iter().any(|pattern| pattern.matches(name))
     }
+}
+
+/// A change of the run's status, as status handlers hear of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatusChange {
+    /// What it was.
+    pub from: Status,
+    /// What it is now.
+    pub to: Status,
+    /// When it changed.
+    pub time: Timestamp,
+    /// Why, for people.
+    pub detail: Option<String>,
+    /// The totals at that time.
+    pub totals: Totals,
+    /// Further facts, a JSON object.
+    pub data: Json,
+}
+
+/// The end of a run, as finished callbacks hear of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finish {
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// Counter of the last event.
+    pub last_event: u64,
 }

@@ -15,8 +15,8 @@
 //! | [`Lifecycle`] | told about the run before the first call and after the last one |
 //! | [`ConfigCheck`] | asked whether its configuration is good, before any run |
 //!
-//! What a plugin can ask for and do is in [`mod@config`], [`journal`], [`mod@log`], [`output`] and [`state`]. The types
-//! are those of the contract in `wit/`, with their documentation.
+//! What a plugin can ask for and do is in [`mod@config`], [`journal`], [`mod@log`], [`output`] and [`state`], and with the
+//! feature `http` in a module of that name. The types are those of the contract in `wit/`, with their documentation.
 //!
 //! A panic ends the plugin's instance; the host shows its message, restarts the plugin if it may, or does what
 //! `on-fault` says. For what is no fault of the plugin return a [`Failure`]: `?` makes one of text and of the usual
@@ -28,6 +28,8 @@
 pub mod bindings;
 
 pub mod config;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod journal;
 pub mod log;
 

@@ -1,0 +1,142 @@
+//! Calls into a guest, each under its deadline, and what is made of the errors they end in.
+
+use std::fmt;
+use std::time::Duration;
+
+use wasmtime::component::{Instance as WasmInstance, ResourceTableError};
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use crate::bindings::playwarden::plugin::types as wit;
+use crate::convert;
+use crate::fault::{Fault, FaultKind};
+use crate::guest::Guest;
+use crate::limits::{Deadline, HOST_CALL_BYTES, Limits, RESOURCES, bytes};
+use crate::load::Plugin;
+
+/// Time that a call cut at its deadline gets to come back by itself before it is dropped where it stands.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// A store and the instance in it: what every call goes through.
+pub(crate) struct Caller {
+    store: Store<Guest>,
+    instance: WasmInstance,
+    dead: bool,
+}
+
+impl Caller {
+    pub(crate) async fn instantiate(plugin: &Plugin, guest: Guest, limits: Limits) -> Result<Self, Fault> {
+        let mut store = Store::new(plugin.pre.engine(), guest);
+        store.limiter(|guest| &mut guest.memory);
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        store.epoch_deadline_callback(|context| {
+            let over = context.data().deadline.is_over();
+            // Going on gives the runtime its thread back for a moment, at every tick.
+            Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        });
+        let call = "instantiate";
+        store.data_mut().deadline = Deadline::after(limits.call);
+        // Before anything runs: the deadline of a fresh store is already over.
+        store.set_epoch_deadline(1);
+        let made = tokio::time::timeout(limits.call + GRACE, plugin.pre.instantiate_async(&mut store)).await;
+        match made {
+            Ok(Ok(instance)) => Ok(Self { store, instance, dead: false }),
+            Ok(Err(err)) => Err(broken(call, limits.call, &err, store.data())),
+            Err(_) => Err(timeout(call, limits.call, store.data())),
+        }
+    }
+
+    /// Makes one call under its deadline. A call that comes to no answer is the last one: the guest is left in the middle
+    /// of it, and what it held open (files, requests) is closed.
+    pub(crate) async fn call<T>(
+        &mut self,
+        name: &'static str,
+        limit: Duration,
+        call: impl AsyncFnOnce(&mut Store<Guest>, &WasmInstance) -> wasmtime::Result<T>,
+    ) -> Result<T, Fault> {
+        if self.dead {
+            return Err(Fault::new(name, FaultKind::Trap, trapped(Trap::CannotEnterComponent)));
+        }
+        let guest = self.store.data_mut();
+        guest.memory.refused = false;
+        guest.deadline = Deadline::after(limit);
+        self.store.set_epoch_deadline(1);
+        // The second clock is for time spent in the host's functions, where the first one does not tick.
+        let fault = match tokio::time::timeout(limit + GRACE, call(&mut self.store, &self.instance)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(err)) => broken(name, limit, &err, self.store.data()),
+            Err(_) => timeout(name, limit, self.store.data()),
+        };
+        self.dead = true;
+        self.store.data_mut().close();
+        Err(fault)
+    }
+
+    /// Makes one call whose answer may be a failure.
+    pub(crate) async fn ask<T>(
+        &mut self,
+        name: &'static str,
+        limit: Duration,
+        call: impl AsyncFnOnce(&mut Store<Guest>, &WasmInstance) -> wasmtime::Result<Result<T, wit::Failure>>,
+    ) -> Result<T, Fault> {
+        self.call(name, limit, call).await?.map_err(|failure| {
+            let text = format!("answered with a failure: {}", convert::cut(failure.message, 4096));
+            let retry_after = failure.retry_after_ms.map(Duration::from_millis);
+            Fault { retry_after, ..self.failed(name, text) }
+        })
+    }
+
+    /// Makes a fault of an answer that cannot be taken. The instance lives on.
+    pub(crate) fn failed(&self, call: &'static str, text: String) -> Fault {
+        Fault { stderr: self.guest().notes.take_stderr(), ..Fault::new(call, FaultKind::Failure, text) }
+    }
+
+    pub(crate) fn guest(&self) -> &Guest {
+        self.store.data()
+    }
+
+    pub(crate) fn guest_mut(&mut self) -> &mut Guest {
+        self.store.data_mut()
+    }
+}
+
+/// Says what the host could not do for a call.
+pub(crate) fn unserved(call: &'static str, why: impl fmt::Display) -> Fault {
+    Fault::new(call, FaultKind::Host, format!("could not be served: {why}"))
+}
+
+fn timeout(call: &'static str, limit: Duration, guest: &Guest) -> Fault {
+    let text = format!("took longer than {limit:?}");
+    Fault { stderr: guest.notes.take_stderr(), ..Fault::new(call, FaultKind::Timeout, text) }
+}
+
+/// Says what an error of wasmtime's was, in our words where we know better.
+fn broken(call: &'static str, limit: Duration, err: &wasmtime::Error, guest: &Guest) -> Fault {
+    let trap = err.downcast_ref::<Trap>();
+    let (kind, text) = if trap == Some(&Trap::Interrupt) {
+        return timeout(call, limit, guest);
+    } else if let Some(trouble) = guest.notes.trouble() {
+        (FaultKind::Host, trouble)
+    } else if guest.memory.refused {
+        (FaultKind::Memory, format!("needed more memory than its {}", bytes(guest.memory.limit())))
+    } else if guest.notes.over_limit() {
+        (FaultKind::Log, err.root_cause().to_string())
+    } else if let Some(ResourceTableError::Full) = err.downcast_ref() {
+        (FaultKind::Trap, format!("held more than {RESOURCES} files, streams and requests open"))
+    } else if let Some(trap) = trap {
+        (FaultKind::Trap, trapped(*trap))
+    } else {
+        (FaultKind::Trap, convert::cut(format!("{err:#}"), 4096))
+    };
+    Fault { stderr: guest.notes.take_stderr(), ..Fault::new(call, kind, text) }
+}
+
+fn trapped(trap: Trap) -> String {
+    match trap {
+        Trap::UnreachableCodeReached => {
+            "gave up (an `unreachable` trap: a panic or an exception nobody caught)".to_owned()
+        }
+        Trap::StackOverflow => "used up its stack".to_owned(),
+        Trap::CannotEnterComponent => "is dead after an earlier fault".to_owned(),
+        other => format!("trapped: {other}"),
+    }
+}
