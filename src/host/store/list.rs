@@ -37,6 +37,14 @@ impl StoredRun {
                 .unwrap_or(Status::Running),
         }
     }
+
+    /// Returns the run as it is now. If its host was killed meanwhile, it is marked `lost` on the way.
+    ///
+    /// # Errors
+    /// When `run.json` cannot be read, with the reason.
+    pub fn again(&self) -> Result<Self, String> {
+        if self.record.outcome.is_some() { Ok(self.clone()) } else { read(&self.folder) }
+    }
 }
 
 /// Runs, newest first.
