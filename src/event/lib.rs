@@ -12,6 +12,7 @@
 
 pub mod context;
 pub mod event;
+pub mod facts;
 pub mod json;
 pub mod kind;
 pub mod line;
@@ -26,6 +27,7 @@ pub mod verdict;
 
 pub use context::Context;
 pub use event::{Event, Head, Marks};
+pub use facts::Facts;
 pub use json::Json;
 pub use kind::EventKind;
 pub use origin::Origin;

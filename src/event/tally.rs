@@ -116,6 +116,11 @@ impl Tallies {
         }
     }
 
+    /// Returns the totals of each inventory host on which something was started, in no order.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, Tally)> {
+        self.by_host.iter().map(|(host, scope)| (host.as_str(), scope.tally))
+    }
+
     /// Returns what runs now, sorted by host.
     #[must_use]
     pub fn in_flight(&self) -> Vec<InFlight> {

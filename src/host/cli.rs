@@ -5,6 +5,12 @@
 mod check;
 mod context;
 mod exit;
+mod explain;
+mod facts;
+mod follow;
+mod init;
+mod install;
+mod pages;
 mod run;
 mod runs;
 mod terminal;
@@ -35,17 +41,28 @@ enum Command {
     /// Check everything that can be known before a run
     Check(CheckArguments),
     /// List the runs, newest first
-    List(ListArguments),
+    List(runs::ListArguments),
     /// Show what was run and how it ended
     Show(OneRun),
     /// Show the events of a run
-    Events(EventsArguments),
+    Events(follow::EventsArguments),
     /// Show what Ansible printed
-    Stdout {
-        /// Run id, the beginning of one, or `@` for the newest
-        #[arg(default_value = "@")]
-        run: String,
-    },
+    Stdout(follow::StdoutArguments),
+    /// Show what each host came to, as Ansible's recap has it
+    Stats(OneRun),
+    /// Show the facts that a run gathered about a host
+    Facts(facts::FactsArguments),
+    /// Explain an exit code, or the code of a finding
+    Explain(explain::ExplainArguments),
+    /// Write a runner.toml for a folder of playbooks, or for a private data dir of ansible-runner
+    Init(init::InitArguments),
+    /// Install, list and remove private copies of ansible-core
+    #[command(subcommand)]
+    Ansible(install::AnsibleCommand),
+    /// Print the completions of a shell
+    Completions(pages::CompletionsArguments),
+    /// Print the manual page, or write all of them
+    Man(pages::ManArguments),
     /// Stand between the host and Ansible
     #[command(name = "__guard", hide = true)]
     Guard,
@@ -109,16 +126,6 @@ struct CheckArguments {
 }
 
 #[derive(Args, Debug)]
-struct ListArguments {
-    /// Only runs that did not end well
-    #[arg(long)]
-    failed: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args, Debug)]
 struct OneRun {
     /// Run id, the beginning of one, or `@` for the newest
     #[arg(default_value = "@")]
@@ -126,15 +133,6 @@ struct OneRun {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Args, Debug)]
-struct EventsArguments {
-    #[command(flatten)]
-    one: OneRun,
-    /// Only events about this inventory host
-    #[arg(long, value_name = "HOST")]
-    host: Option<String>,
 }
 
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
@@ -157,8 +155,15 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&context, &arguments).code(),
         Command::List(arguments) => runs::list(&context, &arguments).code(),
         Command::Show(arguments) => runs::show(&context, &arguments).code(),
-        Command::Events(arguments) => runs::events(&context, &arguments).code(),
-        Command::Stdout { run } => runs::stdout(&context, &run).code(),
+        Command::Events(arguments) => follow::events(&context, &arguments).code(),
+        Command::Stdout(arguments) => follow::stdout(&context, &arguments).code(),
+        Command::Stats(arguments) => facts::stats(&context, &arguments).code(),
+        Command::Facts(arguments) => facts::facts(&context, &arguments).code(),
+        Command::Explain(arguments) => explain::explain(&context, &arguments).code(),
+        Command::Init(arguments) => init::init(&context, &arguments).code(),
+        Command::Ansible(command) => install::ansible(&context, &command).code(),
+        Command::Completions(arguments) => pages::completions(&arguments).code(),
+        Command::Man(arguments) => pages::man(&context, &arguments).code(),
         Command::Guard => Exit::Success.code(),
     };
     ExitCode::from(code)
@@ -188,25 +193,12 @@ mod tests {
     #[test]
     fn the_readme_has_the_table_of_exit_codes() {
         let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-        let table = [
-            (Exit::Success, "success"),
-            (Exit::Usage, "wrong usage"),
-            (Exit::HostsFailed, "hosts failed, or Ansible ended abnormally"),
-            (Exit::Unreachable, "hosts were unreachable, none failed"),
-            (Exit::CouldNotStart, "Ansible could not start: parse error, vault, missing file"),
-            (Exit::NoHostsMatched, "no host matched"),
-            (Exit::CanceledByPerson, "canceled by a person"),
-            (Exit::CanceledByPolicy, "canceled by a policy's verdict"),
-            (Exit::JobTimeout, "`timeout` passed"),
-            (Exit::IdleTimeout, "`idle-timeout` passed"),
-            (Exit::Configuration, "the configuration is wrong"),
-            (Exit::PluginLoad, "a plugin does not load"),
-            (Exit::PluginFault, "ended by a plugin's fault (`on-fault` is `cancel` or `fail`)"),
-            (Exit::Evidence, "the evidence could not be written, such as on a full disk"),
-        ];
-        for (exit, meaning) in table {
-            let row = format!("| {} | {meaning} |", exit.code());
+        for exit in Exit::ALL {
+            let row = format!("| {} | {} |", exit.code(), exit.meaning());
             assert!(readme.contains(&row), "README.md lacks the row `{row}`");
         }
+        let is_row =
+            |line: &&str| line.strip_prefix("| ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        assert_eq!(readme.lines().filter(is_row).count(), Exit::ALL.len());
     }
 }

@@ -32,7 +32,7 @@ pub use self::near::{did_you_mean, near};
 pub use self::plugin::{
     Component, FaultAction, Grants, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin, Restart, SecretSource,
 };
-pub(crate) use self::secret::values as secret_values;
+pub(crate) use self::secret::{looks_secret, values as secret_values};
 pub use self::units::{parse_duration, parse_size, show_duration};
 pub use playwarden_event::Origin;
 

@@ -11,6 +11,7 @@ mod ansible;
 mod arguments;
 
 mod files;
+mod private;
 mod resolve;
 mod secrets;
 
@@ -23,6 +24,7 @@ use playwarden_event::{EventPattern, Origin};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+pub use self::private::PrivateAnsible;
 use crate::config::{Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units};
 
 /// What the plan may know of the process: a snapshot that the cli takes once.

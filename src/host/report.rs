@@ -4,9 +4,11 @@
 //! get text and choose the stream.
 
 pub mod diagnostic;
+pub mod json;
 pub mod listing;
 mod notice;
 mod progress;
+pub mod recap;
 pub mod summary;
 
 pub use notice::notice;

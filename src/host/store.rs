@@ -5,17 +5,21 @@
 //! **Invariant:** nothing is rendered here, and nothing is written that did not pass [`Redactor`] first.
 
 mod folder;
+mod follow;
 mod journal;
 mod list;
 mod output;
+mod read;
 mod record;
 mod redact;
 
 pub(crate) use folder::RunFolder;
 pub use folder::StoreError;
+pub use follow::{Follower, Growing, Next, Watch};
 pub use journal::{ChainError, verify};
 pub(crate) use journal::{Journal, read_at};
 pub use list::{Found, NotFound, Store, StoredRun};
 pub(crate) use output::Output;
+pub use read::{Filter, HostRecap, Recap, RecapSource};
 pub use record::{AnsibleVersions, RunRecord};
 pub(crate) use redact::Redactor;

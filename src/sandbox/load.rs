@@ -395,6 +395,12 @@ impl Plugin {
         self.indices.hooks
     }
 
+    /// Whether it is asked about events.
+    #[must_use]
+    pub fn judges_events(&self) -> bool {
+        self.indices.cancel_policy.is_some()
+    }
+
     /// Whether it is asked every `tick`.
     #[must_use]
     pub fn has_tick(&self) -> bool {

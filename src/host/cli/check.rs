@@ -1,7 +1,5 @@
 //! `playwarden check`: everything that can be known before a run, all findings at once.
 
-use std::error::Error as _;
-
 use playwarden_sandbox::{LoadErrorKind, Severity};
 
 use super::CheckArguments;
@@ -96,56 +94,41 @@ pub(super) fn trouble_findings(config: &Config, job: &str, troubles: &[Trouble])
 
 fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
     let plugin = trouble.plugin.as_str();
-    let error = |code, message: String| Finding::error(code, config.path(), message);
+    let message = trouble.to_string();
+    let error = |code| Finding::error(code, config.path(), message.clone());
     match &trouble.kind {
         TroubleKind::Load(err) => {
-            let key = if matches!(err.kind(), LoadErrorKind::Digest { .. }) { "sha256" } else { "path" };
             // The path stands in the line that is pointed at.
-            let mut message = format!("plugin `{plugin}` cannot be loaded");
-            let mut source = err.source();
-            while let Some(cause) = source {
-                message = format!("{message}: {cause}");
-                source = cause.source();
-            }
-            error("plugin-load", message).at(config.span_of_plugin_key(plugin, key)).help(err.hint())
+            let key = if matches!(err.kind(), LoadErrorKind::Digest { .. }) { "sha256" } else { "path" };
+            error("plugin-load").at(config.span_of_plugin_key(plugin, key)).help(err.hint())
         }
-        TroubleKind::NotBuiltIn => error(
-            "no-builtins",
-            format!("plugin `{plugin}` is built in, but this program was built without its plugins"),
-        )
-        .at(config.span_of_plugin_key(plugin, "builtin"))
-        .help("build it with `cargo xtask setup`, which makes the plugins first"),
-        TroubleKind::NoHook { hook, key: _, offered } => {
+        TroubleKind::NotBuiltIn => error("no-builtins")
+            .at(config.span_of_plugin_key(plugin, "builtin"))
+            .help("build it with `cargo xtask setup`, which makes the plugins first"),
+        TroubleKind::NoHook { key: _, offered, .. } => {
             let offered = match &offered[..] {
                 [] => "it offers no hook at all; look whether `path` is the right file".to_owned(),
                 names => {
                     format!("it offers {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
                 }
             };
-            error("missing-hook", format!("plugin `{plugin}` does not offer the hook `{hook}`"))
-                .at(config.span_of_job_plugin(job, plugin))
-                .help(offered)
+            error("missing-hook").at(config.span_of_job_plugin(job, plugin)).help(offered)
         }
-        TroubleKind::NoTick => error("no-tick", format!("plugin `{plugin}` has nothing to ask every `tick`"))
-            .at(config.span_of_plugin_key(plugin, "tick"))
-            .help("leave `tick` out"),
-        TroubleKind::Tickless => {
-            let message = format!("plugin `{plugin}` can judge by time, but is never asked");
-            Finding::warning("no-tick", config.path(), message)
-                .at(config.span_of_plugin(plugin))
-                .help("add a `tick`, such as `tick = \"1s\"`")
+        TroubleKind::NoTick => {
+            error("no-tick").at(config.span_of_plugin_key(plugin, "tick")).help("leave `tick` out")
         }
-        TroubleKind::Config { severity, pointer, message } => {
-            let message = format!("plugin `{plugin}` says: {message}");
+        TroubleKind::Tickless => Finding::warning("no-tick", config.path(), message)
+            .at(config.span_of_plugin(plugin))
+            .help("add a `tick`, such as `tick = \"1s\"`"),
+        TroubleKind::Config { severity, pointer, .. } => {
             let finding = match severity {
-                Severity::Error => error("plugin-config", message),
+                Severity::Error => error("plugin-config"),
                 Severity::Warning => Finding::warning("plugin-config", config.path(), message),
             };
             finding.at(config.span_of_plugin_config(Some(job), plugin, pointer))
         }
         TroubleKind::Fault(fault) => {
-            let message = format!("plugin `{plugin}` {fault}");
-            let finding = error("plugin-fault", message).at(config.span_of_plugin(plugin));
+            let finding = error("plugin-fault").at(config.span_of_plugin(plugin));
             finding.help_if((!fault.stderr.is_empty()).then(|| fault.stderr.clone()))
         }
     }

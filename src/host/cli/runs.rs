@@ -1,18 +1,60 @@
-//! `list`, `show`, `events`, `stdout`: reads runs back.
+//! `list`, `show`, and what all commands share that read runs back.
 
-use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write as _};
 use std::path::Path;
 
-use playwarden_event::Timestamp;
-use playwarden_event::reader::{JournalReader, ReadError};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use playwarden_event::reader::ReadError;
+use playwarden_event::{Status, Timestamp};
 use serde::Serialize;
 
 use super::context::Context;
 use super::exit::Exit;
-use super::{EventsArguments, ListArguments, OneRun, terminal};
+use super::{OneRun, terminal};
+use crate::config::parse_duration;
 use crate::report::{listing, summary};
-use crate::store::{NotFound, StoredRun};
+use crate::store::{Filter, NotFound, StoredRun};
+
+#[derive(Args, Debug)]
+pub(super) struct ListArguments {
+    /// Only runs that did not end well
+    #[arg(long)]
+    failed: bool,
+    /// Only runs in this state; several with commas
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = statuses())]
+    status: Vec<Status>,
+    /// Only runs of this job
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    /// Only runs that touched this inventory host
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// Only runs that began so long ago at most (`90m`, `7d`), or on this day or later (`2026-11-22`, UTC)
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Timestamp>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The words of all states, read as such.
+fn statuses() -> impl clap::builder::TypedValueParser<Value = Status> {
+    use Status::{
+        Canceled, Canceling, Denied, Failed, Lost, Running, Skipped, Starting, Successful, Timeout, Unstarted,
+    };
+    let all = [Unstarted, Starting, Running, Canceling, Successful, Failed, Canceled, Timeout, Lost, Skipped, Denied];
+    PossibleValuesParser::new(all.map(Status::word))
+        .map(move |word| all.into_iter().find(|status| status.word() == word).unwrap_or(Unstarted))
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    if let Some(ago) = parse_duration(text) {
+        let now = Timestamp::now().ns();
+        return Ok(Timestamp::from_ns(now.saturating_sub(u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX))));
+    }
+    let moment = text.parse().or_else(|_| format!("{text}T00:00:00Z").parse());
+    moment.map_err(|_| "write how long ago, as `90m` or `7d`, or a day, as `2026-11-22`".to_owned())
+}
 
 pub(super) fn list(context: &Context, arguments: &ListArguments) -> Exit {
     let found = match context.store().map(|store| store.list()) {
@@ -20,19 +62,24 @@ pub(super) fn list(context: &Context, arguments: &ListArguments) -> Exit {
         Ok(Err(err)) => return not_found(context, &err),
         Err(exit) => return exit,
     };
-    let none = match (found.unreadable.is_empty() && found.runs.is_empty(), arguments.failed) {
-        (true, _) => "no runs yet\n",
-        (false, true) => "no run ended badly\n",
-        (false, false) => "",
+    let filter = Filter {
+        failed: arguments.failed,
+        status: arguments.status.clone(),
+        job: arguments.job.clone(),
+        since: arguments.since,
+        host: arguments.host.clone(),
+    };
+    let only_failed = filter == Filter { failed: true, ..Filter::default() };
+    let none = match (found.unreadable.is_empty() && found.runs.is_empty(), only_failed, filter == Filter::default()) {
+        (true, ..) => "no runs yet\n",
+        (_, true, _) => "no run ended badly\n",
+        (_, _, true) => "",
+        _ => "no run is like that\n",
     };
     for (folder, why) in found.unreadable {
         not_found(context, &NotFound::Unreadable(folder, why));
     }
-    let mut runs = found.runs.clone();
-    if arguments.failed {
-        use playwarden_event::Status::{Canceled, Denied, Failed, Lost, Timeout};
-        runs.retain(|run| matches!(run.status(), Failed | Canceled | Timeout | Lost | Denied));
-    }
+    let runs: Vec<StoredRun> = found.runs.iter().filter(|run| filter.matches(run)).cloned().collect();
     if arguments.json {
         print_json(&runs.iter().map(listing::Row::of).collect::<Vec<_>>());
     } else if runs.is_empty() {
@@ -54,57 +101,8 @@ pub(super) fn show(context: &Context, arguments: &OneRun) -> Exit {
     })
 }
 
-pub(super) fn events(context: &Context, arguments: &EventsArguments) -> Exit {
-    with_run(context, &arguments.one.run, |run| {
-        let path = run.folder.join("events.jsonl");
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(err) => return unreadable(context, &path, &err),
-        };
-        let mut reader = JournalReader::new(BufReader::new(file));
-        let mut out = BufWriter::new(anstream::stdout().lock());
-        loop {
-            let (line, event) = match reader.next_line() {
-                Ok(None) => break,
-                Ok(Some(read)) => read,
-                Err(err) => {
-                    // What can be read was printed; what follows is an error all the same.
-                    out.flush().ok();
-                    drop(out);
-                    let damaged = Damaged { path: shown(context, &path), source: err };
-                    let hint = "everything before that place was shown";
-                    terminal::error(&damaged, Some(hint), context.color());
-                    return Exit::Evidence;
-                }
-            };
-            if arguments.host.as_deref().is_some_and(|host| event.host() != Some(host)) {
-                continue;
-            }
-            let text = if arguments.one.json { line } else { listing::event_line(&event) };
-            if writeln!(out, "{text}").is_err() {
-                // The reader went away, and has what it wanted.
-                break;
-            }
-        }
-        out.flush().ok();
-        Exit::Success
-    })
-}
-
-pub(super) fn stdout(context: &Context, run: &str) -> Exit {
-    with_run(context, run, |run| {
-        let path = run.folder.join("stdout");
-        match fs::read(&path) {
-            Ok(bytes) => {
-                terminal::out(&String::from_utf8_lossy(&bytes));
-                Exit::Success
-            }
-            Err(err) => unreadable(context, &path, &err),
-        }
-    })
-}
-
-fn with_run(context: &Context, wanted: &str, then: impl FnOnce(&StoredRun) -> Exit) -> Exit {
+/// Finds a run, or says why not.
+pub(super) fn with_run(context: &Context, wanted: &str, then: impl FnOnce(&StoredRun) -> Exit) -> Exit {
     match context.store().map(|store| store.find(wanted)) {
         Ok(Ok(run)) => then(&run),
         Ok(Err(err)) => not_found(context, &err),
@@ -144,13 +142,28 @@ fn shown(context: &Context, path: &Path) -> String {
     path.strip_prefix(context.cwd()).unwrap_or(path).display().to_string()
 }
 
-fn unreadable(context: &Context, path: &Path, err: &std::io::Error) -> Exit {
+/// Says what is wrong with a journal; what could be read of it was shown, if anything is.
+pub(super) fn damaged(context: &Context, run: &StoredRun, err: ReadError, hint: &str) -> Exit {
+    let path = run.folder.join("events.jsonl");
+    match err {
+        ReadError::Io(err) => unreadable(context, &path, &err),
+        err => {
+            let damaged = Damaged { path: shown(context, &path), source: err };
+            terminal::error(&damaged, Some(hint), context.color());
+            Exit::Evidence
+        }
+    }
+}
+
+/// Says that a file of a run cannot be read.
+pub(super) fn unreadable(context: &Context, path: &Path, err: &std::io::Error) -> Exit {
     let hint = "`playwarden show` and `playwarden events` may still tell of the run";
     terminal::complain(&format!("`{}` cannot be read: {err}", shown(context, path)), Some(hint), context.color());
     Exit::Evidence
 }
 
-fn print_json<T: Serialize + ?Sized>(value: &T) {
+/// Prints a result as JSON.
+pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     terminal::out(&format!("{text}\n"));
 }

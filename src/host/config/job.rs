@@ -21,9 +21,11 @@ pub struct Ansible {
 /// Which installation of Ansible is started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AnsibleUse {
-    /// The first one on the PATH.
+    /// The first one on the PATH, else the private one.
     #[default]
     Path,
+    /// The newest one that `playwarden ansible install` made.
+    Private,
     /// That of a virtual environment, by its folder as written.
     Venv(String),
 }

@@ -136,18 +136,16 @@ fn read_ansible(notes: &mut Notes<'_>, mut table: Table<'_>) -> Ansible {
 }
 
 /// What `use` may say in this version.
-const OFFERED: &str = "write \"path\" or { venv = \"DIR\" }";
+const OFFERED: &str = "write \"path\", \"private\" or { venv = \"DIR\" }";
 
 fn read_use(notes: &mut Notes<'_>, table: &mut Table<'_>) -> Option<AnsibleUse> {
     let (span, value) = table.take("use")?;
     match value.get_ref() {
         DeValue::String(word) if word == "path" => Some(AnsibleUse::Path),
-        DeValue::String(word) if word == "private" => {
-            notes.not_offered(value.span(), word, OFFERED);
-            None
-        }
+        DeValue::String(word) if word == "private" => Some(AnsibleUse::Private),
         DeValue::String(word) => {
-            let help = near(word, ["path"]).map_or(OFFERED.to_owned(), |meant| format!("did you mean `{meant}`?"));
+            let help =
+                near(word, ["path", "private"]).map_or(OFFERED.to_owned(), |meant| format!("did you mean `{meant}`?"));
             notes.error_with_help("unknown-word", value.span(), format!("`{word}` is not a value of `use`"), help);
             None
         }
@@ -167,7 +165,7 @@ fn read_use(notes: &mut Notes<'_>, table: &mut Table<'_>) -> Option<AnsibleUse> 
             venv.map(|venv| AnsibleUse::Venv(venv.into_inner()))
         }
         _ => {
-            notes.wrong_type("use", "\"path\" or { venv = \"DIR\" }", value);
+            notes.wrong_type("use", "\"path\", \"private\" or { venv = \"DIR\" }", value);
             None
         }
     }

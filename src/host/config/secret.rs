@@ -12,7 +12,7 @@ const WORDS: [&str; 8] = ["password", "passwd", "passphrase", "secret", "token",
 const PLACES: [&str; 5] = ["_file", "_path", "_dir", "_url", "_name"];
 
 /// Returns whether a key looks as if its value were a secret.
-pub(super) fn looks_secret(key: &str) -> bool {
+pub(crate) fn looks_secret(key: &str) -> bool {
     let key = key.to_lowercase().replace('-', "_");
     WORDS.iter().any(|word| key.contains(word)) && !PLACES.iter().any(|place| key.ends_with(place))
 }

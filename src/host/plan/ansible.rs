@@ -5,10 +5,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::private::PrivateAnsible;
 use super::{AnsiblePlan, Environment, files};
 use crate::config::{AnsibleUse, Config, Finding, Job, JobWork};
 
 const CONFIG: &str = "ansible-config";
+
+/// The command that makes a private installation.
+const INSTALL: &str = "playwarden ansible install";
 
 /// Returns the executables, or what to do to have them.
 pub(super) fn find(
@@ -26,12 +30,16 @@ pub(super) fn find(
         Box::new(Finding::error("no-ansible", config.path(), message).at(span).help(help))
     };
     let executable = match &config.ansible.used {
-        AnsibleUse::Path => on_path(name, environment).ok_or_else(|| {
+        AnsibleUse::Path => on_path(name, environment).or_else(|| newest_private(name, environment)).ok_or_else(|| {
             let help = format!(
-                "make one with {}, and write `use = {{ venv = \".venv\" }}` in `[ansible]`",
+                "install a private one with `{INSTALL}`; or make one with {}, and write `use = {{ venv = \".venv\" }}` in \
+                 `[ansible]`",
                 remedy(&root.join(".venv"))
             );
             refuse(format!("there is no `{name}` on the PATH"), help)
+        })?,
+        AnsibleUse::Private => newest_private(name, environment).ok_or_else(|| {
+            refuse("no private Ansible is installed".to_owned(), format!("install one with `{INSTALL}`"))
         })?,
         AnsibleUse::Venv(written) => {
             let venv = files::absolute(written, root, environment);
@@ -49,6 +57,12 @@ pub(super) fn find(
         refuse(message, "this installation of ansible-core is not complete; install it anew".to_owned())
     })?;
     Ok(AnsiblePlan { executable, config: ansible_config, on_host_loss: config.ansible.on_host_loss })
+}
+
+/// The program of the newest private installation.
+fn newest_private(name: &str, environment: &Environment) -> Option<PathBuf> {
+    let newest = PrivateAnsible::installed(environment).into_iter().next()?;
+    Some(newest.folder.join("bin").join(name))
 }
 
 fn remedy(venv: &Path) -> String {
@@ -77,6 +91,6 @@ fn sibling(executable: &Path) -> Option<PathBuf> {
     is_executable(&beside).then_some(beside)
 }
 
-fn is_executable(path: &Path) -> bool {
+pub(super) fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

@@ -13,6 +13,9 @@ use crate::store::StoredRun;
 /// Further lines of a cause that are shown.
 const CAUSE_LINES: usize = 12;
 
+/// Digits of a plugin's digest that are shown to people; `run.json` has all of them.
+const SHORT_SHA256: usize = 12;
+
 /// Returns what is said at the end of a run; `whole` adds all lines of a cause that has several.
 #[must_use]
 pub fn finished(finished: &Finished, base: &Path, color: bool, whole: bool) -> String {
@@ -35,7 +38,12 @@ pub fn stored(run: &StoredRun, base: &Path) -> String {
         writeln!(text, "ansible   core {}, Python {}", ansible.core, ansible.python).ok();
     }
     for plugin in &record.plugins {
-        writeln!(text, "plugin    {} sha256:{}", plugin.name, plugin.sha256).ok();
+        let short = plugin.sha256.get(..SHORT_SHA256).unwrap_or(&plugin.sha256);
+        writeln!(text, "plugin    {}  sha256:{short}", plugin.name).ok();
+        for (path, bytes) in run.outputs(&plugin.name) {
+            let path = path.strip_prefix(base).unwrap_or(&path);
+            writeln!(text, "  output  {} ({bytes} bytes)", one_line(&path.display().to_string(), 400)).ok();
+        }
     }
     write!(text, "files     {}\nstatus    {}", folder.display(), run.status()).ok();
     match &record.outcome {

@@ -1,5 +1,7 @@
 //! Everything about plugins that can be known before a run.
 
+use std::fmt;
+
 use playwarden_event::Json;
 use playwarden_sandbox::{Code, Fault, Folder, Grants, Hooks, Limits, LoadError, Plugin, Sandbox, Severity};
 
@@ -56,6 +58,29 @@ pub enum TroubleKind {
     },
     /// The plugin broke while it was asked about its config.
     Fault(Fault),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "plugin `{}` ", self.plugin)?;
+        match &self.kind {
+            TroubleKind::Load(err) => {
+                f.write_str("cannot be loaded")?;
+                let mut source = std::error::Error::source(err);
+                while let Some(cause) = source {
+                    write!(f, ": {cause}")?;
+                    source = cause.source();
+                }
+                Ok(())
+            }
+            TroubleKind::NotBuiltIn => f.write_str("is built in, but this program was built without its plugins"),
+            TroubleKind::NoHook { hook, .. } => write!(f, "does not offer the hook `{hook}`"),
+            TroubleKind::NoTick => f.write_str("has nothing to ask every `tick`"),
+            TroubleKind::Tickless => f.write_str("can judge by time, but is never asked"),
+            TroubleKind::Config { message, .. } => write!(f, "says: {message}"),
+            TroubleKind::Fault(fault) => fault.fmt(f),
+        }
+    }
 }
 
 impl Trouble {

@@ -1,12 +1,12 @@
 //! The run so far, shared between the loop that makes it and the plugins that may look at it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use playwarden_event::outcome::InFlight;
-use playwarden_event::{Event, EventKind, Json, Tallies, Tally, Totals};
+use playwarden_event::{Event, Facts, Json, Tallies, Tally, Totals};
 use playwarden_sandbox::RunView;
 
 use crate::store::read_at;
@@ -36,10 +36,8 @@ impl View {
         let mut inner = self.inner();
         inner.places.push(place);
         inner.tallies.apply(event);
-        if let EventKind::RunnerOnOk(result) = event.kind()
-            && result.res.ansible_facts.is_some()
-        {
-            inner.facts.entry(result.host.clone()).or_default().push(event.counter());
+        if let (Some(_), Some(host)) = (Facts::brought(event), event.host()) {
+            inner.facts.entry(host.to_owned()).or_default().push(event.counter());
         }
     }
 
@@ -65,12 +63,9 @@ impl RunView for View {
 
     fn facts(&self, host: &str) -> Option<Json> {
         let counters = self.inner().facts.get(host)?.clone();
-        let mut merged = BTreeMap::new();
-        for event in counters.into_iter().filter_map(|counter| self.event(counter)) {
-            let facts = event.host_result().and_then(|result| result.res.ansible_facts.as_ref());
-            merged.extend(facts.and_then(|facts| facts.read::<BTreeMap<String, Json>>().ok()).unwrap_or_default());
-        }
-        Some(Json::of(&merged))
+        let mut facts = Facts::default();
+        counters.into_iter().filter_map(|counter| self.event(counter)).for_each(|event| facts.apply(&event));
+        Some(facts.json())
     }
 
     fn totals(&self) -> Totals {

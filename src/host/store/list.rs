@@ -37,6 +37,22 @@ impl StoredRun {
                 .unwrap_or(Status::Running),
         }
     }
+
+    /// Reads the run in a folder. One whose host was killed is marked `lost` on the way.
+    ///
+    /// # Errors
+    /// When `run.json` cannot be read, with the reason.
+    pub fn load(folder: &Path) -> Result<Self, String> {
+        read(folder)
+    }
+
+    /// Returns the run as it is now. If its host was killed meanwhile, it is marked `lost` on the way.
+    ///
+    /// # Errors
+    /// When `run.json` cannot be read, with the reason.
+    pub fn again(&self) -> Result<Self, String> {
+        if self.record.outcome.is_some() { Ok(self.clone()) } else { read(&self.folder) }
+    }
 }
 
 /// Runs, newest first.

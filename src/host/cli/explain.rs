@@ -1,0 +1,92 @@
+//! `playwarden explain`: what a code means, and where to look next.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::context::Context;
+use super::exit::Exit;
+use super::runs::print_json;
+use super::terminal;
+use crate::config::near;
+
+#[derive(Args, Debug)]
+pub(super) struct ExplainArguments {
+    /// An exit code, or the code of a finding such as `unknown-key`; without one, all exit codes
+    code: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One code in `explain --json`.
+#[derive(Serialize)]
+struct Explained<'c> {
+    code: &'c str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<&'static str>,
+    text: &'static str,
+}
+
+pub(super) fn explain(context: &Context, arguments: &ExplainArguments) -> Exit {
+    let codes: Vec<(String, Exit)> = Exit::ALL.iter().map(|exit| (exit.code().to_string(), *exit)).collect();
+    let explained: Vec<Explained<'_>> = match &arguments.code {
+        None => codes.iter().map(|(code, exit)| of_exit(code, *exit)).collect(),
+        Some(wanted) => {
+            let exit = codes.iter().find(|(code, _)| code == wanted).map(|(code, exit)| of_exit(code, *exit));
+            let finding = || finding_text(wanted).map(|text| Explained { code: wanted, meaning: None, text });
+            match exit.or_else(finding) {
+                Some(explained) => vec![explained],
+                None => return unknown(context, wanted, codes.iter().map(|(code, _)| code.as_str())),
+            }
+        }
+    };
+    match (&explained[..], arguments.json) {
+        ([one], true) if arguments.code.is_some() => print_json(one),
+        (all, true) => print_json(all),
+        ([one], false) if arguments.code.is_some() => {
+            let head = one.meaning.map_or(String::new(), |meaning| format!(": {meaning}"));
+            terminal::out(&format!("{}{head}\n\n{}\n", one.code, wrap(one.text)));
+        }
+        (all, false) => {
+            let row = |one: &Explained<'_>| format!("{:>4}  {}\n", one.code, one.meaning.unwrap_or_default());
+            terminal::out(&format!("CODE  MEANING\n{}", all.iter().map(row).collect::<String>()));
+        }
+    }
+    Exit::Success
+}
+
+fn of_exit(code: &str, exit: Exit) -> Explained<'_> {
+    Explained { code, meaning: Some(exit.meaning()), text: exit.explanation() }
+}
+
+fn finding_text(_code: &str) -> Option<&'static str> {
+    None
+}
+
+fn unknown<'c>(context: &Context, wanted: &str, known: impl Iterator<Item = &'c str>) -> Exit {
+    let hint = match near(wanted, known).filter(|_| wanted.parse::<u32>().is_err()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => {
+            "`playwarden explain` lists the exit codes; with `--ansible-exit-code` the code is Ansible's own".to_owned()
+        }
+    };
+    terminal::complain(&format!("there is no code `{wanted}`"), Some(&hint), context.color());
+    Exit::Usage
+}
+
+/// Breaks a paragraph into lines that a terminal has room for.
+fn wrap(text: &str) -> String {
+    let mut lines = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let fits = length + 1 + word.chars().count() <= 90;
+        match length {
+            0 => {}
+            _ if fits => lines.push(' '),
+            _ => lines.push('\n'),
+        }
+        length = word.chars().count() + if fits && length > 0 { length + 1 } else { 0 };
+        lines += word;
+    }
+    lines
+}

@@ -1,0 +1,181 @@
+//! Files of a run that may still grow.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use playwarden_event::Event;
+use playwarden_event::reader::ReadError;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+
+use super::StoredRun;
+
+/// How much is read at once.
+const CHUNK: u64 = 256 * 1024;
+
+/// A host that was killed changes nothing that could be watched: so often is looked whether it is there.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What a file of a run has to give.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next<T> {
+    /// This.
+    Some(T),
+    /// Nothing now; the run goes on.
+    Later,
+    /// Nothing any more: the run is over.
+    End,
+}
+
+/// A file of a run, read from its start to where the run ends it.
+#[derive(Debug)]
+pub struct Growing {
+    run: StoredRun,
+    path: PathBuf,
+    file: Option<File>,
+    read: u64,
+}
+
+impl Growing {
+    /// Reads a file by its name in the run's folder. It need not be there yet while the run is alive.
+    #[must_use]
+    pub fn new(run: StoredRun, name: &str) -> Self {
+        Self { path: run.folder.join(name), run, file: None, read: 0 }
+    }
+
+    /// Appends what was written since, a piece of it at a time.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the run's `run.json`.
+    pub fn read(&mut self, to: &mut Vec<u8>) -> io::Result<Next<()>> {
+        loop {
+            // Looked at before reading: what is written last is then not missed.
+            let over = self.run.record.outcome.is_some();
+            match self.piece(to) {
+                Ok(0) if over => return Ok(Next::End),
+                Ok(0) => {}
+                Ok(_) => return Ok(Next::Some(())),
+                Err(err) if err.kind() == io::ErrorKind::NotFound && !over => {}
+                Err(err) => return Err(err),
+            }
+            self.run = self.run.again().map_err(io::Error::other)?;
+            if self.run.record.outcome.is_none() {
+                return Ok(Next::Later);
+            }
+        }
+    }
+
+    fn piece(&mut self, to: &mut Vec<u8>) -> io::Result<usize> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::open(&self.path)?),
+        };
+        let read = file.take(CHUNK).read_to_end(to)?;
+        self.read += read as u64;
+        Ok(read)
+    }
+
+    /// Whether the end was cut behind our back: the torn line of a killed host.
+    fn was_cut(&self) -> bool {
+        let length = self.file.as_ref().and_then(|file| file.metadata().ok()).map(|meta| meta.len());
+        length.is_some_and(|length| length < self.read)
+    }
+}
+
+/// The events of a run as they come, with the text of their lines.
+///
+/// A last line without an end is waited for while the run is alive. Read nothing after an error.
+#[derive(Debug)]
+pub struct Follower {
+    journal: Growing,
+    bytes: Vec<u8>,
+    /// Where the next line begins, and up to where no end of it was found.
+    start: usize,
+    searched: usize,
+    line: u64,
+    whole: u64,
+}
+
+impl Follower {
+    /// Reads a run's journal from its start.
+    #[must_use]
+    pub fn new(run: StoredRun) -> Self {
+        let journal = Growing::new(run, "events.jsonl");
+        Self { journal, bytes: Vec::new(), start: 0, searched: 0, line: 0, whole: 0 }
+    }
+
+    /// Returns the run as it was last found.
+    #[must_use]
+    pub fn run(&self) -> &StoredRun {
+        &self.journal.run
+    }
+
+    /// Returns the next line without its end, and the event in it.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn next_line(&mut self) -> Result<Next<(String, Event)>, ReadError> {
+        loop {
+            if let Some(length) = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n') {
+                let end = self.searched + length;
+                let text = String::from_utf8(self.bytes[self.start..end].to_vec());
+                self.line += 1;
+                self.whole += (end + 1 - self.start) as u64;
+                (self.start, self.searched) = (end + 1, end + 1);
+                let line = self.line;
+                let text = text.map_err(|_| ReadError::NotText { line })?;
+                let event = serde_json::from_str(&text).map_err(|problem| ReadError::Line { line, problem })?;
+                return Ok(Next::Some((text, event)));
+            }
+            self.bytes.drain(..self.start);
+            (self.start, self.searched) = (0, self.bytes.len());
+            match self.journal.read(&mut self.bytes)? {
+                Next::Some(()) => {}
+                Next::Later => return Ok(Next::Later),
+                Next::End if self.bytes.is_empty() || self.journal.was_cut() => return Ok(Next::End),
+                Next::End => return Err(ReadError::Torn { line: self.line + 1, whole: self.whole }),
+            }
+        }
+    }
+}
+
+/// Wakes whoever waits for a run's files to change.
+#[derive(Debug)]
+pub struct Watch {
+    /// Without one it is looked every now and then.
+    changes: Option<OwnedFd>,
+}
+
+impl Watch {
+    /// Watches a run's folder. Begin before the first look at its files, so that no change is missed.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        let watch = || {
+            let changes = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+            let flags = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
+            inotify::add_watch(&changes, folder, flags)?;
+            Ok::<_, rustix::io::Errno>(changes)
+        };
+        Self { changes: watch().ok() }
+    }
+
+    /// Waits until it is worth another look, at most half a second. Returns whether somebody still reads `to`, where that
+    /// can be told.
+    pub fn wait(&self, to: BorrowedFd<'_>) -> bool {
+        // No flag asked for: that the reader went away is always said.
+        let mut waiting = vec![PollFd::from_borrowed_fd(to, PollFlags::empty())];
+        waiting.extend(self.changes.as_ref().map(|changes| PollFd::new(changes, PollFlags::IN)));
+        let limit = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
+        if poll(&mut waiting, Some(&limit)).is_err() {
+            return true;
+        }
+        if let Some(changes) = &self.changes {
+            let mut said = [0; 4096];
+            while rustix::io::read(changes, &mut said).is_ok_and(|read| read > 0) {}
+        }
+        !waiting[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
+    }
+}
