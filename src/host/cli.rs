@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error. The only room that reads the environment.
 
+mod cancel;
 mod check;
 mod context;
 mod exit;
@@ -52,6 +53,8 @@ enum Command {
     Stats(OneRun),
     /// Show the facts that a run gathered about a host
     Facts(facts::FactsArguments),
+    /// End a run that another process works on
+    Cancel(cancel::CancelArguments),
     /// Explain an exit code, or the code of a finding
     Explain(explain::ExplainArguments),
     /// Write a runner.toml for a folder of playbooks, or for a private data dir of ansible-runner
@@ -164,6 +167,7 @@ pub fn main() -> ExitCode {
         Command::Ansible(command) => install::ansible(&context, &command).code(),
         Command::Completions(arguments) => pages::completions(&arguments).code(),
         Command::Man(arguments) => pages::man(&context, &arguments).code(),
+        Command::Cancel(arguments) => cancel::cancel(&context, &arguments).code(),
         Command::Guard => Exit::Success.code(),
     };
     ExitCode::from(code)

@@ -61,6 +61,16 @@ pub fn table(runs: &[StoredRun], all: &[StoredRun], now: Timestamp) -> String {
     text
 }
 
+/// Returns how a run ended, in a few words.
+#[must_use]
+pub fn ending(run: &StoredRun) -> String {
+    let cause = run.record.outcome.as_ref().and_then(|outcome| outcome.cause.as_ref());
+    match cause {
+        Some(cause) => format!("{} ({})", run.status(), one_line(&cause.to_string(), 80)),
+        None => run.status().to_string(),
+    }
+}
+
 /// The shortest beginning of an id, from eight characters on, that no other run has.
 fn short<'i>(id: &'i str, runs: &[StoredRun]) -> &'i str {
     let unique = |length: &usize| {

@@ -1,8 +1,8 @@
 //! The end of a run: what is left is handed over, the outcome is decided and written, and who waits for it is told.
 //!
 //! The order is fixed: observers take what they have not taken; the last change of the status and `run_finished` are
-//! published and taken too; the run's files are written; then finished callbacks are called, and each plugin is stopped.
-//! After `run_finished` only `plugin_fault` follows, of a plugin that broke then.
+//! published and taken too; finished callbacks are called; each plugin is stopped; then `run.json`, `rc` and `status` are
+//! written, once. After `run_finished` only `plugin_fault` follows, of a plugin that broke then.
 
 use std::sync::Arc;
 
@@ -58,8 +58,6 @@ impl Run<'_> {
         let last_event = self.publisher.last();
         let drained = self.observers.drain(last_event, end);
         self.wait_for(drained).await;
-        let mut written = self.write_end(&outcome);
-
         let finish = Arc::new(Finish { outcome: outcome.clone(), last_event });
         let told = self.observers.finish(&finish);
         self.wait_for(told).await;
@@ -68,11 +66,7 @@ impl Run<'_> {
         }
         self.stop_plugins().await;
 
-        let outcome = self.amended(outcome);
-        if self.publisher.last() > last_event {
-            written = written.and(self.write_end(&outcome));
-        }
-        self.closed(outcome, written)
+        self.close(outcome)
     }
 
     /// Waits for observers, and takes what they report meanwhile. Who asks twice for the end does not want to wait.
@@ -117,16 +111,12 @@ impl Run<'_> {
         plugins.map(|(plugin, _)| plugin.identity.name.clone()).chain(closures).collect()
     }
 
-    /// What faults after the last event make of the outcome.
-    fn amended(&mut self, mut outcome: Outcome) -> Outcome {
+    fn close(mut self, mut outcome: Outcome) -> Finished {
         outcome.faulty_plugins = self.faulty();
         if let Some(cause) = self.late.take() {
             outcome.amend(cause);
         }
-        outcome
-    }
-
-    fn closed(mut self, mut outcome: Outcome, written: Result<(), StoreError>) -> Finished {
+        let written = self.write_end(&outcome);
         if let Err(err) = &written {
             self.trouble(err);
         }
