@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::run::{runtime, sandbox};
 use super::terminal;
 use crate::ansible::syntax_error;
-use crate::config::{Config, Finding, Findings, did_you_mean};
+use crate::config::{Config, Finding, Findings, HOOK_LISTS, did_you_mean};
 use crate::plan::{JobPlan, Overrides};
 use crate::report::diagnostic;
 use crate::run::{Trouble, TroubleKind, prepare};
@@ -99,7 +99,10 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
     let error = |code, message: String| Finding::error(code, config.path(), message);
     match &trouble.kind {
         TroubleKind::Load(err) => {
-            let key = if matches!(err.kind(), LoadErrorKind::Digest { .. }) { "sha256" } else { "path" };
+            let place = match err.kind() {
+                LoadErrorKind::Digest { .. } => config.span_of_plugin_key(plugin, "sha256"),
+                _ => config.span_of_component(plugin),
+            };
             // The path stands in the line that is pointed at.
             let mut message = format!("plugin `{plugin}` cannot be loaded");
             let mut source = err.source();
@@ -107,7 +110,7 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
                 message = format!("{message}: {cause}");
                 source = cause.source();
             }
-            error("plugin-load", message).at(config.span_of_plugin_key(plugin, key)).help(err.hint())
+            error("plugin-load", message).at(place).help(err.hint())
         }
         TroubleKind::NoHook { hook, offered } => {
             let offered = match &offered[..] {
@@ -116,8 +119,9 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
                     format!("it offers {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
                 }
             };
+            let list = HOOK_LISTS.iter().find(|(name, _)| name == hook).map_or("", |(_, list)| *list);
             error("missing-hook", format!("plugin `{plugin}` does not offer the hook `{hook}`"))
-                .at(config.span_of_job_plugin(job, plugin))
+                .at(config.span_of_job_plugin(job, list, plugin))
                 .help(offered)
         }
         TroubleKind::NoTick => error("no-tick", format!("plugin `{plugin}` has nothing to ask every `tick`"))
