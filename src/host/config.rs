@@ -8,29 +8,33 @@
 //! file. Paths stand as written; [`crate::plan`] finds out what they mean.
 
 mod check;
+mod check_plugin;
+mod explain;
 mod finding;
 mod job;
 mod locate;
+mod names;
 mod near;
 mod plugin;
 mod raw;
+mod raw_grants;
 mod raw_plugin;
 mod secret;
 mod table;
 pub(crate) mod units;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use self::explain::{CODES, explain};
 pub use self::finding::{Finding, Findings, Severity};
-pub use self::job::{Ansible, AnsibleUse, Job, JobWork, OnHostLoss, Stop, Survivors};
+pub use self::job::{Ansible, AnsibleUse, HOOK_LISTS, Job, JobWork, OnHostLoss, Stop, Survivors};
 pub use self::near::{did_you_mean, near};
 pub use self::plugin::{
-    Component, FaultAction, Grants, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin, Restart, SecretSource,
+    BUILTINS, Component, FaultAction, Grants, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin, Restart, SecretSource,
 };
 pub(crate) use self::secret::{looks_secret, values as secret_values};
 pub use self::units::{parse_duration, parse_size, show_duration};
@@ -39,6 +43,10 @@ pub use playwarden_event::Origin;
 /// The name of the file that says what to run.
 pub const FILE_NAME: &str = "runner.toml";
 
+/// The JSON Schema (draft 2020-12) of that file, for editors: what can be said
+/// of each key alone. Only [`Config::parse`] knows which keys go together.
+pub const SCHEMA: &str = include_str!("config/schema.json");
+
 /// A checked `runner.toml`: defaults merged, every reference resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -46,8 +54,6 @@ pub struct Config {
     /// For pointing into only: literal secrets are overwritten.
     text: Arc<str>,
     places: locate::Places,
-    /// Where each job names each of its policies; the list may be inherited.
-    policy_words: BTreeMap<(String, String), Range<usize>>,
     /// How Ansible is started.
     pub ansible: Ansible,
     /// In the order of the file.
@@ -82,9 +88,9 @@ impl Config {
     /// Returns all findings if one of them is an error.
     pub fn parse(path: &Path, text: &str) -> Result<(Self, Findings), Findings> {
         let text: Arc<str> = text.into();
-        let mut notes = table::Notes { path, list: Vec::new() };
+        let mut notes = table::Notes { path, list: Vec::new(), hidden: Vec::new() };
         let config = check::check(&mut notes, &text);
-        let masked = check::mask(&text, &notes.list).into();
+        let masked = secret::mask(&text, &notes.hidden).into();
         let mut findings = Findings::new(notes.list);
         findings.add_source(path, Arc::clone(&masked));
         findings.settle();
@@ -149,15 +155,29 @@ impl Config {
         self.places.nearest(&["plugins", plugin])
     }
 
+    /// Returns where a plugin says where its component is, else the plugin.
+    pub fn span_of_component(&self, plugin: &str) -> Option<Range<usize>> {
+        let place = ["path", "builtin"].iter().find_map(|key| self.places.exact(&["plugins", plugin, key]));
+        place.or_else(|| self.span_of_plugin(plugin))
+    }
+
     /// Returns the value of a plugin's key, else the plugin.
     pub fn span_of_plugin_key(&self, plugin: &str, key: &str) -> Option<Range<usize>> {
         self.places.nearest(&["plugins", plugin, key])
     }
 
-    /// Returns the word by which a job chooses a plugin, else the job.
-    pub fn span_of_job_plugin(&self, job: &str, plugin: &str) -> Option<Range<usize>> {
-        let word = self.policy_words.get(&(job.to_owned(), plugin.to_owned()));
-        word.cloned().or_else(|| self.span_of_job(job))
+    /// Returns the word by which a job chooses a plugin in a list, which may be
+    /// inherited; else the job. The list is named by its key, as in [`HOOK_LISTS`].
+    pub fn span_of_job_plugin(&self, job: &str, list: &str, plugin: &str) -> Option<Range<usize>> {
+        let index = self.job(job).and_then(|job| job.list(list).iter().position(|name| name == plugin));
+        index.map_or_else(|| self.span_of_job(job), |index| self.span_of_job_item(job, list, index))
+    }
+
+    /// Returns a value below a plugin's `grants`: in the job's override if that
+    /// sets it, else in the plugin's own, else the closest thing around it.
+    pub fn span_of_grant(&self, job: &str, plugin: &str, path: &[&str]) -> Option<Range<usize>> {
+        let own = [&["jobs", job, "plugins", plugin, "grants"], path].concat();
+        self.places.exact(&own).or_else(|| self.places.nearest(&[&["plugins", plugin, "grants"], path].concat()))
     }
 
     /// Returns what a JSON pointer into a plugin's configuration stands for:

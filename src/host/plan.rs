@@ -9,8 +9,8 @@
 
 mod ansible;
 mod arguments;
-
 mod files;
+mod grants;
 mod private;
 mod resolve;
 mod secrets;

@@ -4,17 +4,22 @@
 //! each job), `NAME.err` (the findings as printed), or both where there are only
 //! warnings. Files called `invalid-…` must have errors, all others none.
 
+mod schema;
+
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use playwarden::config::{Config, Findings};
+use playwarden::config::{CODES, Config, Findings, explain};
 use playwarden::plan::{Environment, JobPlan, Overrides};
 use playwarden::report::diagnostic::render_findings;
 use serde_json::{Value, json};
 
 use crate::golden::{Golden, inputs};
+use crate::rooms::files;
 
 /// A folder with everything that the plans of the golden files may look for.
 struct Folder {
@@ -37,8 +42,23 @@ impl Folder {
                 }
             }
         }
-        let mut environment = Environment { cwd: root.clone(), ..Environment::default() };
+        for (file, text) in [
+            ("secrets/key", b"first line\nsecond line\n".as_slice()),
+            ("secrets/blank", b"\n"),
+            ("secrets/binary", b"\xff\xfe"),
+            ("secrets/large", &[b'x'; (64 << 10) + 1]),
+        ] {
+            write(&root.join(file));
+            fs::write(root.join(file), text).unwrap();
+        }
+        symlink(root.join("secrets"), root.join("link")).unwrap();
+        let mut environment =
+            Environment { cwd: root.clone(), home: Some(root.join("home")), ..Environment::default() };
         environment.vars.insert("PATH".to_owned(), root.join("bin").into());
+        for (name, value) in [("TZ", "UTC"), ("AUDIT_TOKEN", "token-of-the-siem"), ("EMPTY_TOKEN", "")] {
+            environment.vars.insert(name.to_owned(), value.into());
+        }
+        environment.vars.insert("BROKEN_TOKEN".to_owned(), OsString::from_vec(vec![0xff]));
         Self { _temporary: temporary, root, environment }
     }
 
@@ -95,27 +115,34 @@ fn every_file_gives_its_plan_or_its_findings() {
 }
 
 #[test]
-fn every_code_of_a_finding_is_shown_by_a_file() {
+fn every_code_of_a_finding_is_explained_and_shown_by_a_file() {
     let folder = Folder::new();
     let shown: BTreeSet<_> = inputs("config", "toml")
         .iter()
         .flat_map(|input| folder.judge(&fs::read_to_string(input).unwrap()).0.list)
         .map(|finding| finding.code)
         .collect();
-    // What a text cannot cause is tested beside the code.
+    // What a text cannot cause is tested beside the code, what takes a component in `refusals`.
     let elsewhere = ["bad-argument", "not-utf-8", "too-large", "unknown-job", "unreadable-file"];
-    let mut missing = BTreeSet::new();
-    for source in sources(&["config", "plan"]) {
-        for call in ["Finding::error(", "Finding::warning(", "error_with_help(", "notes.error(", ".finding("] {
-            for (at, _) in source.match_indices(call) {
-                let code =
-                    source[at + call.len()..].trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
-                missing
-                    .extend(code.filter(|code| !shown.contains(code) && !elsewhere.contains(code)).map(str::to_owned));
-            }
-        }
+    let of_components = ["missing-hook", "no-tick", "playbook-syntax", "plugin-config", "plugin-fault", "plugin-load"];
+    let tested: BTreeSet<_> = shown.into_iter().chain(elsewhere).chain(of_components).collect();
+    assert_eq!(tested, CODES.iter().map(|(code, _)| *code).collect());
+}
+
+#[test]
+fn every_code_in_the_source_is_explained() {
+    let calls = ["error(", "warning(", "error_with_help(", "finding(", "refuse(", "missing(", "bad("];
+    let is_code = |text: &&str| text.chars().all(|c| c == '-' || c.is_ascii_lowercase());
+    let mut found = BTreeSet::new();
+    for source in sources(&["config", "plan", "ansible", "process", "store", "run", "report", "cli"]) {
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        let words = calls.iter().flat_map(|call| source.match_indices(call).map(|(at, call)| at + call.len()));
+        let words = words.filter_map(|at| source[at..].trim_start().strip_prefix('"')?.split('"').next());
+        found.extend(words.filter(is_code).map(str::to_owned));
     }
-    assert!(missing.is_empty(), "no file in tests/golden/config shows {missing:?}");
+    assert!(found.contains("unknown-key") && found.contains("plugin-load"), "{found:?}");
+    let missing: Vec<_> = found.iter().filter(|code| explain(code).is_none()).collect();
+    assert!(missing.is_empty(), "src/host/config/explain.rs does not explain {missing:?}");
 }
 
 /// Returns the texts of rooms of the host.
@@ -123,10 +150,9 @@ fn sources(rooms: &[&str]) -> Vec<String> {
     let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host");
     let mut texts = Vec::new();
     for room in rooms {
-        texts.push(fs::read_to_string(host.join(room).with_extension("rs")).unwrap());
-        for entry in fs::read_dir(host.join(room)).unwrap() {
-            texts.push(fs::read_to_string(entry.unwrap().path()).unwrap());
-        }
+        let mut paths = vec![host.join(room).with_extension("rs")];
+        files(&host.join(room), &mut paths);
+        texts.extend(paths.iter().map(|path| fs::read_to_string(path).unwrap()));
     }
     texts
 }

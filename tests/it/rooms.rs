@@ -42,7 +42,8 @@ fn host() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host")
 }
 
-fn files(folder: &Path, to: &mut Vec<PathBuf>) {
+/// Adds every file of code in a folder.
+pub(crate) fn files(folder: &Path, to: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

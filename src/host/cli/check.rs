@@ -98,21 +98,24 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
     let error = |code| Finding::error(code, config.path(), message.clone());
     match &trouble.kind {
         TroubleKind::Load(err) => {
+            let place = match err.kind() {
+                LoadErrorKind::Digest { .. } => config.span_of_plugin_key(plugin, "sha256"),
+                _ => config.span_of_component(plugin),
+            };
             // The path stands in the line that is pointed at.
-            let key = if matches!(err.kind(), LoadErrorKind::Digest { .. }) { "sha256" } else { "path" };
-            error("plugin-load").at(config.span_of_plugin_key(plugin, key)).help(err.hint())
+            error("plugin-load").at(place).help(err.hint())
         }
         TroubleKind::NotBuiltIn => error("no-builtins")
             .at(config.span_of_plugin_key(plugin, "builtin"))
             .help("build it with `cargo xtask setup`, which makes the plugins first"),
-        TroubleKind::NoHook { key: _, offered, .. } => {
+        TroubleKind::NoHook { key, offered, .. } => {
             let offered = match &offered[..] {
                 [] => "it offers no hook at all; look whether `path` is the right file".to_owned(),
                 names => {
                     format!("it offers {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
                 }
             };
-            error("missing-hook").at(config.span_of_job_plugin(job, plugin)).help(offered)
+            error("missing-hook").at(config.span_of_job_plugin(job, key, plugin)).help(offered)
         }
         TroubleKind::NoTick => {
             error("no-tick").at(config.span_of_plugin_key(plugin, "tick")).help("leave `tick` out")

@@ -1,8 +1,6 @@
 //! The rules about the file as a whole: names, references, keys that go or do
 //! not go together.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,13 +9,13 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::Config;
+use super::check_plugin::{check_lists, check_overrides, check_plugin, check_use, finish_plugin, job_plugins};
 use super::finding::Finding;
 use super::job::{Job, JobWork};
 use super::locate::Places;
-use super::near::did_you_mean;
-use super::plugin::{Component, Grants, Plugin};
+use super::names::check_name;
 use super::raw::{self, RawJob, RunnerToml};
-use super::raw_plugin::{RawPlugin, Settings};
+use super::raw_plugin::RawPlugin;
 use super::secret;
 use super::table::Notes;
 
@@ -34,27 +32,21 @@ pub(super) fn check(notes: &mut Notes<'_>, text: &Arc<str>) -> Option<Config> {
     let raw = raw::read(notes, document.get_ref())?;
     find_secrets(notes, &raw, &places);
 
-    let plugins: Vec<_> = raw.plugins.iter().filter_map(|plugin| check_plugin(notes, plugin)).collect();
-    let mut used = BTreeSet::new();
-    check_policies(notes, &raw.defaults, &raw.plugins, &mut used);
+    raw.plugins.iter().for_each(|plugin| check_plugin(notes, plugin));
+    let finished = raw.plugins.iter().filter_map(|plugin| finish_plugin(plugin, plugin.settings.clone()));
+    let plugins = finished.collect();
+    check_lists(notes, &raw.defaults, &raw.plugins);
     let mut jobs = Vec::new();
-    let mut policy_words = BTreeMap::new();
     for job in &raw.jobs {
         check_name(notes, "job", &job.name);
-        check_policies(notes, job, &raw.plugins, &mut used);
+        check_lists(notes, job, &raw.plugins);
         check_overrides(notes, job, &raw.plugins);
-        for policy in &job.cancel_policies {
-            policy_words.insert((job.name.get_ref().clone(), policy.get_ref().clone()), policy.span());
-        }
         let work = check_work(notes, job);
-        jobs.extend(work.map(|work| finish_job(job, work, &plugins)));
+        jobs.extend(work.map(|work| finish_job(job, work, &raw.plugins)));
     }
-    for plugin in raw.plugins.iter().filter(|plugin| !used.contains(plugin.name.get_ref().as_str())) {
-        let message = format!("no job uses plugin `{}`", plugin.name.get_ref());
-        notes.list.push(Finding::warning("unused-plugin", notes.path, message).at(plugin.name.span()));
-    }
+    check_use(notes, &raw, &places);
     let (path, text) = (notes.path.to_owned(), Arc::clone(text));
-    Some(Config { path, text, places, policy_words, ansible: raw.ansible, jobs, plugins })
+    Some(Config { path, text, places, ansible: raw.ansible, jobs, plugins })
 }
 
 fn syntax(path: &Path, text: &str, err: &toml::de::Error) -> Finding {
@@ -64,77 +56,6 @@ fn syntax(path: &Path, text: &str, err: &toml::de::Error) -> Finding {
         None => Finding::error("syntax", path, err.message()),
     }
     .at(err.span())
-}
-
-/// Names become folders of a run.
-fn check_name(notes: &mut Notes<'_>, kind: &str, name: &Spanned<String>) {
-    let text = name.get_ref();
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
-        let message = format!("`{text}` cannot be the name of a {kind}");
-        let help = "1 to 64 letters, digits, `-` and `_`".to_owned();
-        notes.error_with_help("bad-name", name.span(), message, help);
-    }
-}
-
-fn check_plugin(notes: &mut Notes<'_>, raw: &RawPlugin) -> Option<Plugin> {
-    check_name(notes, "plugin", &raw.name);
-    if !["path", "builtin", "oci"].iter().any(|key| raw.keys.get(key).is_some()) {
-        let message = format!("plugin `{}` does not say where its component is", raw.name.get_ref());
-        let help = "add `path = \"FILE.wasm\"`".to_owned();
-        notes.error_with_help("missing-key", raw.name.span(), message, help);
-    }
-    let settings = raw.settings.clone();
-    Some(Plugin {
-        name: raw.name.get_ref().clone(),
-        component: Component::Path(raw.path.as_ref()?.get_ref().clone()),
-        sha256: raw.sha256.clone(),
-        mode: settings.mode.unwrap_or_default(),
-        config: settings.config,
-        events: raw.events.clone(),
-        payload: settings.payload,
-        on_fault: settings.on_fault.apply(Default::default()),
-        restart: None,
-        tick: raw.tick,
-        limits: raw.limits,
-        grants: Grants::default(),
-    })
-}
-
-fn check_policies<'r>(notes: &mut Notes<'_>, job: &'r RawJob, plugins: &[RawPlugin], used: &mut BTreeSet<&'r str>) {
-    let mut seen = BTreeSet::new();
-    for word in &job.cancel_policies {
-        used.insert(word.get_ref());
-        check_reference(notes, word, plugins);
-        if !seen.insert(word.get_ref()) {
-            let message = format!("plugin `{}` stands twice in `cancel-policies`", word.get_ref());
-            notes.error("repeated-plugin", word.span(), message);
-        }
-    }
-}
-
-fn check_overrides(notes: &mut Notes<'_>, job: &RawJob, plugins: &[RawPlugin]) {
-    for (plugin, _) in &job.overrides {
-        let used = job.cancel_policies.iter().any(|word| word.get_ref() == plugin.get_ref());
-        if check_reference(notes, plugin, plugins) && !used {
-            let (job, plugin, span) = (job.name.get_ref(), plugin.get_ref(), plugin.span());
-            let message = format!("job `{job}` overrides plugin `{plugin}` but does not use it");
-            let help = format!("add `{plugin}` to `cancel-policies` or remove the override");
-            notes.error_with_help("unused-override", span, message, help);
-        }
-    }
-}
-
-fn check_reference(notes: &mut Notes<'_>, word: &Spanned<String>, plugins: &[RawPlugin]) -> bool {
-    let names = plugins.iter().map(|plugin| plugin.name.get_ref().as_str());
-    let known = names.clone().any(|name| name == word.get_ref());
-    if !known {
-        let message = format!("there is no plugin `{}`", word.get_ref());
-        let help = did_you_mean(word.get_ref(), names)
-            .unwrap_or_else(|| format!("describe it in `[plugins.{}]`", word.get_ref()));
-        notes.error_with_help("unknown-plugin", word.span(), message, help);
-    }
-    known
 }
 
 fn check_work(notes: &mut Notes<'_>, job: &RawJob) -> Option<JobWork> {
@@ -176,15 +97,11 @@ fn check_work(notes: &mut Notes<'_>, job: &RawJob) -> Option<JobWork> {
     Some(JobWork::Playbook(job.playbook.as_ref()?.get_ref().clone()))
 }
 
-fn finish_job(raw: &RawJob, work: JobWork, plugins: &[Plugin]) -> Job {
+fn finish_job(raw: &RawJob, work: JobWork, plugins: &[RawPlugin]) -> Job {
+    let plugins = job_plugins(raw, plugins);
     let raw = raw.clone();
-    let cancel_policies: Vec<_> = raw.cancel_policies.into_iter().map(Spanned::into_inner).collect();
-    let used = cancel_policies.iter().filter_map(|name| plugins.iter().find(|plugin| plugin.name == *name));
-    let overridden = |plugin: &Plugin| {
-        let over = raw.overrides.iter().find(|(name, _)| *name.get_ref() == plugin.name);
-        over.map_or_else(|| plugin.clone(), |(_, settings)| merge(plugin.clone(), settings))
-    };
-    let plugins = used.map(overridden).collect();
+    let names = |list: Vec<Spanned<String>>| list.into_iter().map(Spanned::into_inner).collect();
+    let [cancel_policies, event_handlers, status_handlers, finished_callbacks] = raw.lists.map(names);
     // Inherited tags are meant for the playbooks among the jobs.
     let is_module = matches!(work, JobWork::Module { .. });
     let tags = |tags: Vec<String>| if is_module { Vec::new() } else { tags };
@@ -205,56 +122,43 @@ fn finish_job(raw: &RawJob, work: JobWork, plugins: &[Plugin]) -> Job {
         idle_timeout: raw.idle_timeout,
         stop: raw.stop,
         cancel_policies,
-        event_handlers: Vec::new(),
-        status_handlers: Vec::new(),
-        finished_callbacks: Vec::new(),
+        event_handlers,
+        status_handlers,
+        finished_callbacks,
         plugins,
     }
 }
 
-/// Puts a job's override over a plugin; `config` key by key at the top level.
-fn merge(mut plugin: Plugin, over: &Settings) -> Plugin {
-    plugin.config.extend(over.config.clone());
-    plugin.payload = over.payload.clone().or(plugin.payload);
-    plugin.mode = over.mode.unwrap_or(plugin.mode);
-    plugin.on_fault = over.on_fault.apply(plugin.on_fault);
-    plugin
-}
-
-/// Warns of secrets that stand in the file itself.
+/// Warns of secrets that stand in the file itself, and hides them.
 fn find_secrets(notes: &mut Notes<'_>, raw: &RunnerToml, places: &Places) {
+    let template = "keep it in an Ansible vault, or look it up: \"{{ lookup('env', 'NAME') }}\"";
+    let grant = "name its source in `grants.secrets`, such as `secrets.token = { env = \"NAME\" }`";
+    // Tables whose keys are the user's, by their path without the last name.
+    let mut tables: Vec<(Vec<&str>, &str, Value, &str)> = Vec::new();
     let defaults = std::iter::once((vec!["defaults"], &raw.defaults));
     let jobs = raw.jobs.iter().map(|job| (vec!["jobs", job.name.get_ref()], job));
     for (base, job) in defaults.chain(jobs) {
-        let mut found = Vec::new();
-        secret::literals("extra-vars", &Value::Object(job.extra_vars.clone()), false, &mut found);
         let env: Map<_, _> = job.env.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
-        secret::literals("env", &Value::Object(env), false, &mut found);
+        for (plugin, over) in &job.overrides {
+            let base = [&base[..], &["plugins", plugin.get_ref()]].concat();
+            tables.push((base, "config", over.config.clone().into(), grant));
+        }
+        tables.push((base.clone(), "extra-vars", job.extra_vars.clone().into(), template));
+        tables.push((base, "env", env.into(), template));
+    }
+    for plugin in &raw.plugins {
+        tables.push((vec!["plugins", plugin.name.get_ref()], "config", plugin.settings.config.clone().into(), grant));
+    }
+    for (base, key, table, help) in tables {
+        let mut found = Vec::new();
+        secret::literals(key, &table, false, &mut found);
         for (path, _) in found {
             let path: Vec<_> = base.iter().copied().chain(path.iter().map(String::as_str)).collect();
             // What is inherited was found in the defaults.
             let Some(span) = places.exact(&path) else { continue };
-            notes.list.push(
-                Finding::warning("literal-secret", notes.path, "secrets should not stand in `runner.toml`")
-                    .at(span)
-                    .help("keep it in an Ansible vault, or look it up: \"{{ lookup('env', 'NAME') }}\"".to_owned()),
-            );
+            notes.hidden.push(span.clone());
+            let finding = Finding::warning("literal-secret", notes.path, "secrets should not stand in `runner.toml`");
+            notes.list.push(finding.at(span).help(help));
         }
     }
-}
-
-/// Returns the text with the values of literal secrets overwritten, so that no
-/// finding prints one; all positions stay.
-pub(super) fn mask(text: &str, findings: &[Finding]) -> String {
-    let spans: Vec<Range<usize>> = findings
-        .iter()
-        .filter(|finding| finding.code == "literal-secret")
-        .filter_map(|finding| finding.span.clone())
-        .collect();
-    let mut masked = String::with_capacity(text.len());
-    for (at, letter) in text.char_indices() {
-        let hidden = letter != '\n' && letter != '"' && spans.iter().any(|span| span.contains(&at));
-        if hidden { (0..letter.len_utf8()).for_each(|_| masked.push('*')) } else { masked.push(letter) }
-    }
-    masked
 }

@@ -9,6 +9,14 @@ use serde_json::{Map, Value};
 use super::plugin::Plugin;
 use super::units;
 
+/// Each hook with the key of the list by which a job chooses plugins for it, in the order in which lists are read.
+pub const HOOK_LISTS: [(&str, &str); 4] = [
+    ("cancel-policy", "cancel-policies"),
+    ("event-handler", "event-handlers"),
+    ("status-handler", "status-handlers"),
+    ("finished-callback", "finished-callbacks"),
+];
+
 /// The table `[ansible]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ansible {
@@ -86,6 +94,19 @@ pub struct Job {
     pub finished_callbacks: Vec<String>,
     /// Every plugin that the job uses, once, with the job's overrides merged.
     pub plugins: Vec<Plugin>,
+}
+
+impl Job {
+    /// Returns the names in one of the [`HOOK_LISTS`], by its key; empty for any other key.
+    pub fn list(&self, key: &str) -> &[String] {
+        match key {
+            "cancel-policies" => &self.cancel_policies,
+            "event-handlers" => &self.event_handlers,
+            "status-handlers" => &self.status_handlers,
+            "finished-callbacks" => &self.finished_callbacks,
+            _ => &[],
+        }
+    }
 }
 
 /// What Ansible is asked to do; paths as written.

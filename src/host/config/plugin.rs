@@ -12,6 +12,9 @@ use super::units;
 /// The largest event that is kept whole. Not configurable in this version.
 pub const MAX_EVENT: u64 = 64 << 20;
 
+/// The plugins that this program carries.
+pub const BUILTINS: &[&str] = &["audit-jsonl", "fail-budget", "junit", "summary", "webhook"];
+
 /// One `[plugins.NAME]`, within a job with that job's overrides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plugin {

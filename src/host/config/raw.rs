@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::job::{Ansible, AnsibleUse, OnHostLoss, Stop, Survivors};
+use super::job::{Ansible, AnsibleUse, HOOK_LISTS, OnHostLoss, Stop, Survivors};
+use super::names::check_variable;
 use super::near::near;
 use super::raw_plugin::{RawPlugin, Settings, read_plugin, read_settings};
 use super::table::{Keys, Notes, TOP, Table, set, string, table};
@@ -46,7 +47,8 @@ pub(super) struct RawJob {
     pub(super) timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) stop: Stop,
-    pub(super) cancel_policies: Vec<Spanned<String>>,
+    /// In the order of [`HOOK_LISTS`].
+    pub(super) lists: [Vec<Spanned<String>>; 4],
     pub(super) overrides: Vec<(Spanned<String>, Settings)>,
 }
 
@@ -72,9 +74,21 @@ impl Default for RawJob {
             timeout: None,
             idle_timeout: None,
             stop: Stop::default(),
-            cancel_policies: Vec::new(),
+            lists: Default::default(),
             overrides: Vec::new(),
         }
+    }
+}
+
+impl RawJob {
+    /// Returns whether the job uses a plugin for anything.
+    pub(super) fn uses(&self, plugin: &str) -> bool {
+        self.lists.iter().flatten().any(|word| word.get_ref() == plugin)
+    }
+
+    /// Returns whether a plugin is a cancel policy of the job.
+    pub(super) fn judges(&self, plugin: &str) -> bool {
+        self.lists[0].iter().any(|word| word.get_ref() == plugin)
     }
 }
 
@@ -227,19 +241,9 @@ fn read_job(notes: &mut Notes<'_>, mut table: Table<'_>, job: &mut RawJob) {
         set(&mut job.stop.survivors, stop.word(notes, "survivors", &Survivors::WORDS, &[]));
         stop.finish(notes);
     }
-    set(&mut job.cancel_policies, table.strings(notes, "cancel-policies", false));
-    let hooks = ["event-handlers", "status-handlers", "finished-callbacks"];
-    table.not_offered(notes, &hooks, "a plugin can be one of `cancel-policies`");
+    for ((_, key), list) in HOOK_LISTS.iter().zip(&mut job.lists) {
+        set(list, table.strings(notes, key, false));
+    }
     table.not_offered(notes, &["passwords"], "let Ansible find them itself, in a vault or a lookup");
     table.finish(notes);
-}
-
-fn check_variable(notes: &mut Notes<'_>, name: &Spanned<String>) {
-    let text = name.get_ref();
-    let fits = |(index, c): (usize, char)| c == '_' || c.is_ascii_alphabetic() || index > 0 && c.is_ascii_digit();
-    if text.is_empty() || !text.chars().enumerate().all(fits) {
-        let message = format!("`{text}` is not the name of an environment variable");
-        let help = "letters, digits and `_`, with no digit first".to_owned();
-        notes.error_with_help("bad-name", name.span(), message, help);
-    }
 }

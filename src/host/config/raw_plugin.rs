@@ -8,10 +8,12 @@ use serde_json::{Map, Value as Json};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::job::HOOK_LISTS;
 use super::locate::pointer_names;
 use super::near::did_you_mean;
-use super::plugin::{FaultAction, Limits, Mode, OnFault, Payload};
-use super::table::{Keys, Notes, Table, Value, set, string, word};
+use super::plugin::{FaultAction, Limits, Mode, OnFault, Payload, Restart};
+use super::raw_grants::{RawGrants, read_grants};
+use super::table::{Keys, Notes, Table, Value, string, word};
 
 /// A plugin as written.
 #[derive(Debug)]
@@ -19,10 +21,8 @@ pub(super) struct RawPlugin {
     pub(super) name: Spanned<String>,
     pub(super) keys: Keys,
     pub(super) path: Option<Spanned<String>>,
+    pub(super) builtin: Option<Spanned<String>>,
     pub(super) sha256: Option<String>,
-    pub(super) events: Vec<EventPattern>,
-    pub(super) tick: Option<Duration>,
-    pub(super) limits: Limits,
     pub(super) settings: Settings,
 }
 
@@ -32,51 +32,119 @@ pub(super) struct Settings {
     pub(super) config: Map<String, Json>,
     pub(super) payload: Option<Payload>,
     pub(super) mode: Option<Mode>,
+    pub(super) events: Option<Vec<EventPattern>>,
+    pub(super) tick: Option<Duration>,
     pub(super) on_fault: RawOnFault,
+    pub(super) restart: RawRestart,
+    pub(super) limits: RawLimits,
+    pub(super) grants: RawGrants,
 }
 
-/// Only the hooks that are named, in the order of [`OnFault`].
+impl Settings {
+    /// Puts a job's override over these; `config` key by key at the top level.
+    pub(super) fn with(mut self, over: &Self) -> Self {
+        self.config.extend(over.config.clone());
+        Self {
+            config: self.config,
+            payload: over.payload.clone().or(self.payload),
+            mode: over.mode.or(self.mode),
+            events: over.events.clone().or(self.events),
+            tick: over.tick.or(self.tick),
+            on_fault: self.on_fault.with(over.on_fault),
+            restart: self.restart.with(over.restart),
+            limits: self.limits.with(over.limits),
+            grants: self.grants.with(&over.grants),
+        }
+    }
+}
+
+/// Only the hooks that are named, in the order of [`HOOK_LISTS`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RawOnFault([Option<FaultAction>; 4]);
 
 impl RawOnFault {
-    /// Puts what is named over what was there.
-    pub(super) fn apply(self, under: OnFault) -> OnFault {
+    fn with(self, over: Self) -> Self {
+        Self(std::array::from_fn(|hook| over.0[hook].or(self.0[hook])))
+    }
+
+    /// Puts what is named over the default.
+    pub(super) fn finish(self) -> OnFault {
         let [policy, events, status, finished] = self.0;
+        let usual = OnFault::default();
         OnFault {
-            cancel_policy: policy.unwrap_or(under.cancel_policy),
-            event_handler: events.unwrap_or(under.event_handler),
-            status_handler: status.unwrap_or(under.status_handler),
-            finished_callback: finished.unwrap_or(under.finished_callback),
+            cancel_policy: policy.unwrap_or(usual.cancel_policy),
+            event_handler: events.unwrap_or(usual.event_handler),
+            status_handler: status.unwrap_or(usual.status_handler),
+            finished_callback: finished.unwrap_or(usual.finished_callback),
+        }
+    }
+}
+
+/// Only what is named.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RawRestart {
+    max: Option<u32>,
+    backoff: Option<Duration>,
+}
+
+impl RawRestart {
+    fn with(self, over: Self) -> Self {
+        Self { max: over.max.or(self.max), backoff: over.backoff.or(self.backoff) }
+    }
+
+    /// Puts what is named over the default; none if nothing is, since that
+    /// default depends on the hook.
+    pub(super) fn finish(self) -> Option<Restart> {
+        let usual = Restart::default();
+        let named = self.max.is_some() || self.backoff.is_some();
+        let (max, backoff) = (self.max.unwrap_or(usual.max), self.backoff.unwrap_or(usual.backoff));
+        named.then_some(Restart { max, backoff })
+    }
+}
+
+/// Only what is named.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RawLimits {
+    memory: Option<u64>,
+    call: Option<Duration>,
+    finish: Option<Duration>,
+    log: Option<u64>,
+    output: Option<u64>,
+}
+
+impl RawLimits {
+    fn with(self, over: Self) -> Self {
+        Self {
+            memory: over.memory.or(self.memory),
+            call: over.call.or(self.call),
+            finish: over.finish.or(self.finish),
+            log: over.log.or(self.log),
+            output: over.output.or(self.output),
+        }
+    }
+
+    /// Puts what is named over the default.
+    pub(super) fn finish(self) -> Limits {
+        let usual = Limits::default();
+        Limits {
+            memory: self.memory.unwrap_or(usual.memory),
+            call: self.call.unwrap_or(usual.call),
+            finish: self.finish.unwrap_or(usual.finish),
+            log: self.log.unwrap_or(usual.log),
+            output: self.output.unwrap_or(usual.output),
         }
     }
 }
 
 pub(super) fn read_plugin(notes: &mut Notes<'_>, name: Spanned<String>, mut table: Table<'_>) -> RawPlugin {
     let path = table.string(notes, "path");
-    let help = "build or fetch the component and name its file with `path`";
-    table.not_offered(notes, &["builtin", "oci"], help);
+    let builtin = table.string(notes, "builtin");
+    table.not_offered(notes, &["oci"], "fetch the component and name its file with `path`");
     let sha256 = table.string(notes, "sha256").and_then(|hash| check_sha256(notes, hash));
-    let events = table
-        .strings(notes, "events", false)
-        .map(|list| list.into_iter().filter_map(|pattern| check_event(notes, &pattern)).collect());
-    let tick = table.duration(notes, "tick");
-    let mut limits = Limits::default();
-    if let Some(mut table) = table.table(notes, "limits") {
-        set(&mut limits.memory, table.size(notes, "memory"));
-        set(&mut limits.call, table.duration(notes, "call"));
-        set(&mut limits.finish, table.duration(notes, "finish"));
-        set(&mut limits.log, table.size(notes, "log"));
-        set(&mut limits.output, table.size(notes, "output"));
-        table.finish(notes);
-    }
     let settings = read_settings(notes, &mut table);
-    table.not_offered(notes, &["restart"], "a plugin that breaks stays away; see `on-fault`");
-    table.not_offered(notes, &["grants"], "a plugin gets its config and the events, nothing else");
     let keys = table.keys();
     table.finish(notes);
-    let events = events.unwrap_or_else(|| vec![EventPattern::all()]);
-    RawPlugin { name, keys, path, sha256, events, tick, limits, settings }
+    RawPlugin { name, keys, path, builtin, sha256, settings }
 }
 
 fn check_sha256(notes: &mut Notes<'_>, hash: Spanned<String>) -> Option<String> {
@@ -104,12 +172,36 @@ fn check_event(notes: &mut Notes<'_>, pattern: &Spanned<String>) -> Option<Event
 }
 
 pub(super) fn read_settings(notes: &mut Notes<'_>, table: &mut Table<'_>) -> Settings {
+    let events = table.strings(notes, "events", false);
     Settings {
         config: table.json(notes, "config").unwrap_or_default(),
         payload: table.take("payload").and_then(|(_, value)| read_payload(notes, value)),
         mode: table.word(notes, "mode", &Mode::WORDS, &[]),
+        events: events.map(|list| list.iter().filter_map(|pattern| check_event(notes, pattern)).collect()),
+        tick: table.duration(notes, "tick"),
         on_fault: table.take("on-fault").map(|(span, value)| read_on_fault(notes, span, value)).unwrap_or_default(),
+        restart: table.table(notes, "restart").map(|table| read_restart(notes, table)).unwrap_or_default(),
+        limits: table.table(notes, "limits").map(|table| read_limits(notes, table)).unwrap_or_default(),
+        grants: table.table(notes, "grants").map(|table| read_grants(notes, table)).unwrap_or_default(),
     }
+}
+
+fn read_restart(notes: &mut Notes<'_>, mut table: Table<'_>) -> RawRestart {
+    let restart = RawRestart { max: table.integer(notes, "max", (0, 100)), backoff: table.duration(notes, "backoff") };
+    table.finish(notes);
+    restart
+}
+
+fn read_limits(notes: &mut Notes<'_>, mut table: Table<'_>) -> RawLimits {
+    let limits = RawLimits {
+        memory: table.size(notes, "memory"),
+        call: table.duration(notes, "call"),
+        finish: table.duration(notes, "finish"),
+        log: table.size(notes, "log"),
+        output: table.size(notes, "output"),
+    };
+    table.finish(notes);
+    limits
 }
 
 fn read_payload(notes: &mut Notes<'_>, value: &Value<'_>) -> Option<Payload> {
@@ -142,8 +234,7 @@ fn read_on_fault(notes: &mut Notes<'_>, span: Range<usize>, value: &Value<'_>) -
     match value.get_ref() {
         DeValue::Table(hooks) => {
             let mut hooks = Table::new("`on-fault`", span, hooks);
-            let keys = ["cancel-policy", "event-handler", "status-handler", "finished-callback"];
-            let found = keys.map(|key| hooks.word(notes, key, &FaultAction::WORDS, &[]));
+            let found = HOOK_LISTS.map(|(hook, _)| hooks.word(notes, hook, &FaultAction::WORDS, &[]));
             hooks.finish(notes);
             RawOnFault(found)
         }

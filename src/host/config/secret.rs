@@ -4,6 +4,8 @@
 //! of a plan must be masked. Both must agree, or a value that nobody warned
 //! about would be printed.
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 const WORDS: [&str; 8] = ["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "private_key"];
@@ -52,6 +54,17 @@ pub(crate) fn values(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     literals("", value, false, &mut found);
     found.into_iter().map(|(_, value)| value).collect()
+}
+
+/// Returns the text with these places overwritten, so that no finding prints a
+/// secret; all positions stay.
+pub(super) fn mask(text: &str, hidden: &[Range<usize>]) -> String {
+    let mut masked = String::with_capacity(text.len());
+    for (at, letter) in text.char_indices() {
+        let hide = letter != '\n' && letter != '"' && hidden.iter().any(|span| span.contains(&at));
+        if hide { (0..letter.len_utf8()).for_each(|_| masked.push('*')) } else { masked.push(letter) }
+    }
+    masked
 }
 
 #[cfg(test)]

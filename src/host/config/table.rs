@@ -22,6 +22,8 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) struct Notes<'p> {
     pub(super) path: &'p Path,
     pub(super) list: Vec<Finding>,
+    /// Places of secrets, which no finding may show.
+    pub(super) hidden: Vec<Range<usize>>,
 }
 
 impl Notes<'_> {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 const TEXT: &str = r#"schema-version = 1
@@ -56,10 +58,11 @@ fn a_key_is_found_in_the_job_then_in_the_defaults() {
 #[test]
 fn the_word_that_chooses_a_plugin_may_be_inherited() {
     let config = config();
-    let [own, inherited] = ["canary", "deploy"].map(|job| config.span_of_job_plugin(job, "budget").unwrap());
+    let [own, inherited] =
+        ["canary", "deploy"].map(|job| config.span_of_job_plugin(job, "cancel-policies", "budget").unwrap());
     assert_eq!(own.start, TEXT.rfind("\"budget\"").unwrap());
     assert_eq!(inherited.start, TEXT.find("\"budget\"").unwrap());
-    assert_eq!(word(config.span_of_job_plugin("deploy", "other")), "deploy");
+    assert_eq!(word(config.span_of_job_plugin("deploy", "cancel-policies", "other")), "deploy");
 }
 
 #[test]
@@ -84,6 +87,40 @@ fn overrides_are_merged_at_the_top_level() {
     let merged = &config.job("deploy").unwrap().plugins[0];
     assert_eq!(serde_json::json!(merged.config), serde_json::json!({"limit": 5, "nested": {"list": [3]}}));
     assert_eq!(config.job("canary").unwrap().plugins[0], *config.plugin("budget").unwrap());
+}
+
+#[test]
+fn each_list_has_its_own_words_and_each_grant_its_own_place() {
+    let text = "schema-version = 1\n[defaults]\nstatus-handlers = ['audit']\n[plugins.audit]\nbuiltin = 'summary'\n\
+                grants = { write = ['a', 'b'], secrets.key.env = 'KEY' }\n[jobs.a]\nplaybook = 'a'\n\
+                event-handlers = ['audit']\nplugins.audit.grants.secrets.key.file = 'key'\n";
+    let (config, _) = Config::parse(Path::new("runner.toml"), text).unwrap();
+    let at = |span: Option<Range<usize>>| span.unwrap().start;
+    assert_eq!(at(config.span_of_job_plugin("a", "status-handlers", "audit")), text.find("'audit'").unwrap());
+    assert_eq!(at(config.span_of_job_plugin("a", "event-handlers", "audit")), text.rfind("'audit'").unwrap());
+    assert_eq!(config.span_of_job_plugin("a", "cancel-policies", "audit"), config.span_of_job("a"));
+    let grant = |path: &[&str]| &text[config.span_of_grant("a", "audit", path).unwrap()];
+    assert_eq!(
+        (grant(&["write", "1"]), grant(&["secrets", "key", "file"]), grant(&["http"])),
+        ("'b'", "'key'", "grants")
+    );
+    assert_eq!(&text[config.span_of_component("audit").unwrap()], "'summary'");
+}
+
+#[test]
+fn a_job_sets_again_only_what_it_names() {
+    let text = "schema-version = 1\n[plugins.p]\nbuiltin = 'summary'\nlimits = { call = '2s', memory = '1MiB' }\n\
+                grants = { http = ['https://a'], env = ['A'], secrets = { a.env = 'A', b.env = 'B' } }\n\
+                restart.max = 2\n[jobs.a]\nplaybook = 'a'\nfinished-callbacks = ['p']\n[jobs.a.plugins.p]\n\
+                limits.call = '3s'\ngrants = { env = [], secrets.b.file = 'b' }\nrestart.backoff = '1s'\n";
+    let (config, _) = Config::parse(Path::new("runner.toml"), text).unwrap();
+    let (own, used) = (config.plugin("p").unwrap(), &config.jobs[0].plugins[0]);
+    assert_eq!(used.limits, Limits { call: Duration::from_secs(3), ..own.limits });
+    assert_eq!(used.restart, Some(Restart { max: 2, backoff: Duration::from_secs(1) }));
+    let secrets = [("a", SecretSource::Env("A".to_owned())), ("b", SecretSource::File("b".to_owned()))];
+    let secrets = secrets.map(|(name, source)| (name.to_owned(), source)).into();
+    assert_eq!(used.grants, Grants { env: Vec::new(), secrets, ..own.grants.clone() });
+    assert_eq!(own.grants.http.len(), 1);
 }
 
 #[test]
@@ -116,6 +153,23 @@ fn secrets_are_in_no_text_that_findings_show() {
         assert_eq!(shown.len(), text.len());
     }
     assert_eq!(config.jobs[0].env["TOKEN"], "hunter2");
+}
+
+#[test]
+fn what_is_written_instead_of_a_source_is_shown_nowhere() {
+    let grants = "schema-version = 1\n[plugins.p]\nbuiltin = 'webhook'\n[plugins.p.grants]\n";
+    for wrong in [
+        "secrets.a = 'hunter2'",
+        "secrets.a = ['hunter2']",
+        "secrets.a = { env = 'hunter2 ' }",
+        "secrets.a = { env = 'A', value = 'hunter2' }",
+        "secrets.a = { env = ['hunter2'] }",
+        "secrets.a = { file = ['hunter2'] }",
+        "http = ['https://user:hunter2@host']",
+    ] {
+        let findings = Config::parse(Path::new("runner.toml"), &format!("{grants}{wrong}\n")).unwrap_err();
+        assert!(findings.has_errors() && !format!("{findings:?}").contains("hunter2"), "{wrong}: {findings:?}");
+    }
 }
 
 #[test]

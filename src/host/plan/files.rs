@@ -49,6 +49,21 @@ pub(super) fn absolute(written: &str, folder: &Path, environment: &Environment) 
     path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
+/// Returns an absolute path without symbolic links and `..`, as far as it
+/// exists: two of them lead to the same place only if they are the same.
+pub(super) fn settled(path: &Path) -> PathBuf {
+    let mut real = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir {
+            real.pop();
+            continue;
+        }
+        real.push(part);
+        real = fs::canonicalize(&real).unwrap_or(real);
+    }
+    real
+}
+
 /// Returns why a path is not a file, if it is not.
 pub(super) fn missing_file(path: &Path, written: &str) -> Option<Missing> {
     if path.is_dir() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::files::Missing;
-use super::{Component, Environment, Grants, JobPlan, Overrides, PluginPlan, Work, ansible, files};
+use super::{Component, Environment, JobPlan, Overrides, PluginPlan, Work, ansible, files};
 use crate::config::{self, Config, Finding, Job, JobWork, Plugin, Restart, did_you_mean};
 
 /// The longest argument that Linux passes on: 32 pages with the closing NUL.
@@ -38,12 +38,12 @@ impl JobPlan {
     }
 }
 
-struct Resolver<'a> {
-    config: &'a Config,
-    job: &'a Job,
-    environment: &'a Environment,
-    root: PathBuf,
-    findings: Vec<Finding>,
+pub(super) struct Resolver<'a> {
+    pub(super) config: &'a Config,
+    pub(super) job: &'a Job,
+    pub(super) environment: &'a Environment,
+    pub(super) root: PathBuf,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Resolver<'_> {
@@ -54,6 +54,7 @@ impl Resolver<'_> {
         let work = self.work();
         let inventory = self.inventory(overrides);
         let plugins: Vec<_> = job.plugins.iter().map(|plugin| self.plugin(plugin)).collect();
+        self.check_folders(&plugins);
         let more_extra_vars = self.more_extra_vars(&overrides.extra_vars);
         let used = ansible::find(self.config, job, &self.root, self.environment);
         let used = used.map_err(|finding| self.findings.push(*finding)).ok();
@@ -155,7 +156,7 @@ impl Resolver<'_> {
             tick: plugin.tick,
             restart: plugin.restart.unwrap_or_else(|| self.usual_restart(&plugin.name)),
             limits: plugin.limits,
-            grants: Grants::default(),
+            grants: self.grants(plugin),
         }
     }
 

@@ -10,10 +10,14 @@ use crate::config::secret_values;
 /// Shorter values would be masked in the middle of innocent words.
 const SHORTEST_SECRET: usize = 4;
 
+/// Shorter lines of a secret, such as those of a key's end, say nothing alone.
+const SHORTEST_LINE: usize = 8;
+
 impl JobPlan {
-    /// Returns the literal values of environment, extra vars, a module's arguments and
-    /// plugins' configs whose keys look secret, longest first, for whatever is printed
-    /// or written.
+    /// Returns the secrets that plugins are granted, whole and line by line, and the
+    /// literal values of environment, extra vars, a module's arguments, and plugins'
+    /// configs and granted variables whose keys look secret; longest first, for
+    /// whatever is printed or written.
     ///
     /// Values of fewer than 4 characters, and those in `@file`s, are not among them.
     pub fn secrets(&self) -> Vec<String> {
@@ -24,9 +28,15 @@ impl JobPlan {
             _ => Value::Null,
         };
         let configs = self.plugins.iter().map(|plugin| plugin.config.clone());
-        let own = [Value::Object(env), Value::Object(self.extra_vars.clone()), args];
+        let granted = self.plugins.iter().flat_map(|plugin| &plugin.grants.env);
+        let granted: Map<_, _> = granted.map(|(key, value)| (key.clone(), value.as_str().into())).collect();
+        let own = [Value::Object(env), Value::Object(self.extra_vars.clone()), args, Value::Object(granted)];
         let all = own.into_iter().chain(given).chain(configs);
-        let values: BTreeSet<_> = all.flat_map(|vars| secret_values(&vars)).collect();
+        let mut values: BTreeSet<_> = all.flat_map(|vars| secret_values(&vars)).collect();
+        for secret in self.plugins.iter().flat_map(|plugin| plugin.grants.secrets.values()) {
+            let lines = secret.lines().filter(|line| line.chars().count() >= SHORTEST_LINE);
+            values.extend(lines.chain([secret.as_str()]).map(str::to_owned));
+        }
         let mut values: Vec<_> = values.into_iter().filter(|value| value.chars().count() >= SHORTEST_SECRET).collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         values

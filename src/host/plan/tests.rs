@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -199,6 +200,56 @@ fn secrets_are_the_literals_under_keys_that_look_secret() {
     };
     let plan = folder.resolve(JOBS, "deploy", &overrides).unwrap();
     assert_eq!(plan.secrets(), ["hunter2-long", "open sesame", "json-token", "s3cret"]);
+}
+
+#[test]
+fn granted_secrets_are_masked_and_never_written_down() {
+    let mut folder = Folder::new();
+    let pem = "-----BEGIN KEY-----\r\nMIIEvQIBADANBg\nshort\n-----END KEY-----";
+    fs::write(folder.path("key.pem"), format!("{pem}\r\n")).unwrap();
+    folder.environment.vars.insert("TOKEN".to_owned(), "granted\n".into());
+    folder.environment.vars.insert("API_TOKEN".to_owned(), "seen-by-the-plugin".into());
+    let text = "schema-version = 1\n[jobs.a]\nplaybook = \"site.yml\"\nevent-handlers = [\"p\"]\n\
+                [plugins.p]\nbuiltin = \"webhook\"\ngrants.env = [\"API_TOKEN\", \"UNSET\"]\n\
+                [plugins.p.grants.secrets]\nkey.file = \"key.pem\"\ntoken.env = \"TOKEN\"\n";
+    let plan = folder.resolve(text, "a", &Overrides::default()).unwrap();
+    let grants = &plan.plugins[0].grants;
+    // Only a file ends in a line end that is not meant.
+    assert_eq!((grants.secrets["key"].as_str(), grants.secrets["token"].as_str()), (pem, "granted\n"));
+    assert_eq!(grants.env.keys().collect::<Vec<_>>(), ["API_TOKEN"]);
+    let masked = [pem, "-----BEGIN KEY-----", "seen-by-the-plugin", "-----END KEY-----", "MIIEvQIBADANBg", "granted\n"];
+    assert_eq!(plan.secrets().iter().collect::<BTreeSet<_>>(), masked.map(str::to_owned).iter().collect());
+    for written in [serde_json::to_string(&plan).unwrap(), format!("{plan:?}")] {
+        assert!(written.contains("token") && !written.contains("MIIE") && !written.contains("granted"), "{written}");
+    }
+}
+
+#[test]
+fn links_do_not_hide_which_folder_is_meant() {
+    let folder = Folder::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    symlink(folder.path(""), elsewhere.path().join("way")).unwrap();
+    let text = |write: &str| {
+        format!(
+            "schema-version = 1\n[jobs.a]\nplaybook = \"site.yml\"\nevent-handlers = [\"p\", \"q\"]\n\
+             [plugins.p]\nbuiltin = \"summary\"\ngrants.write = [\"{}/{write}\"]\n\
+             [plugins.q]\nbuiltin = \"junit\"\ngrants.write = [\"out/../logs\"]\n",
+            elsewhere.path().display()
+        )
+    };
+    let plan = folder.resolve(&text("way/out"), "a", &Overrides::default()).unwrap();
+    assert_eq!(plan.plugins[0].grants.write[0].path, folder.path("out"));
+    fs::create_dir(folder.path("links")).unwrap();
+    symlink(folder.path("hosts"), folder.path("links/q.wasm")).unwrap();
+    let linked = text("way/links").replace("builtin = \"junit\"", "path = \"links/q.wasm\"");
+    let findings = folder.resolve(&linked, "a", &Overrides::default()).unwrap_err();
+    assert_eq!(findings[0].message.split_once("which ").unwrap().1, "holds the component of plugin `q`");
+    for (write, code) in
+        [("way/logs/deep", "shared-folder"), ("way/artifacts", "forbidden-folder"), ("way/x/..", "forbidden-folder")]
+    {
+        let findings = folder.resolve(&text(write), "a", &Overrides::default()).unwrap_err();
+        assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [code], "{write}");
+    }
 }
 
 #[test]

@@ -1,0 +1,182 @@
+//! What a plugin may reach: which folders are meant, what the environment and
+//! the secrets are.
+//!
+//! **Invariant:** no finding and no error text here repeats a secret.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::files::{self, settled};
+use super::resolve::Resolver;
+use super::{Component, FolderGrant, Grants, PluginPlan};
+use crate::config::{Finding, Plugin, SecretSource};
+
+/// The largest secret that is read from a file.
+const MAX_SECRET: u64 = 64 << 10;
+
+impl Resolver<'_> {
+    pub(super) fn grants(&mut self, plugin: &Plugin) -> Grants {
+        let written = plugin.grants.write.iter().enumerate();
+        let write = written.map(|(index, name)| self.folder(plugin, index, name)).collect();
+        let mut env = BTreeMap::new();
+        for (index, name) in plugin.grants.env.iter().enumerate() {
+            let Some(value) = self.environment.vars.get(name) else { continue };
+            match value.to_str() {
+                Some(value) => env.extend([(name.clone(), value.to_owned())]),
+                None => {
+                    let message = format!("the value of the environment variable `{name}` is not UTF-8 text");
+                    let help = "set it to UTF-8 text, or remove the grant";
+                    self.refuse("bad-value", plugin, &["env", &index.to_string()], message, help);
+                }
+            }
+        }
+        let mut secrets = BTreeMap::new();
+        for (name, source) in &plugin.grants.secrets {
+            let (found, key) = match source {
+                SecretSource::Env(variable) => (self.variable(variable), "env"),
+                SecretSource::File(path) => (self.secret_file(path), "file"),
+            };
+            match found {
+                Ok(value) => secrets.extend([(name.clone(), value)]),
+                Err(Unreadable { code, why, help }) => {
+                    let message = format!("secret `{name}` of plugin `{}`: {why}", plugin.name);
+                    self.refuse(code, plugin, &["secrets", name, key], message, help);
+                }
+            }
+        }
+        Grants { write, http: plugin.grants.http.clone(), env, secrets }
+    }
+
+    /// Returns which folder is meant. It is made when it is used, not here.
+    fn folder(&mut self, plugin: &Plugin, index: usize, name: &str) -> FolderGrant {
+        let path = files::absolute(name, &self.root, self.environment);
+        let in_the_way = match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => Some("is a symbolic link".to_owned()),
+            Ok(found) => (!found.is_dir()).then(|| "is not a folder".to_owned()),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => None,
+            Err(err) => Some(format!("cannot be a folder: {err}")),
+        };
+        if let Some(why) = in_the_way {
+            let message = format!("plugin `{}` may write `{name}`, which {why}", plugin.name);
+            let help = "name a folder, or a place where one can be made";
+            self.refuse("bad-folder", plugin, &["write", &index.to_string()], message, help);
+        }
+        FolderGrant { name: name.to_owned(), path: settled(&path) }
+    }
+
+    fn variable(&self, name: &str) -> Result<String, Unreadable> {
+        let Some(value) = self.environment.vars.get(name) else {
+            let help = "set it where playwarden is started, not in the job's `env`";
+            return Err(Unreadable::missing(format!("the environment variable `{name}` is not set"), help));
+        };
+        let why = match value.to_str() {
+            Some("") => "is empty",
+            Some(value) => return Ok(value.to_owned()),
+            None => "is not UTF-8 text",
+        };
+        Err(Unreadable::bad(format!("the environment variable `{name}` {why}")))
+    }
+
+    fn secret_file(&self, written: &str) -> Result<String, Unreadable> {
+        let path = files::absolute(written, &self.root, self.environment);
+        if let Some(missing) = files::missing_file(&path, written) {
+            let help = missing.help(&path).unwrap_or_else(|| "name a file".to_owned());
+            return Err(Unreadable::missing(missing.message(written), help));
+        }
+        let bad = |why: &str| Unreadable::bad(format!("`{written}` {why}"));
+        // Reading anything but a file could wait for ever.
+        if !path.metadata().is_ok_and(|found| found.is_file()) {
+            return Err(bad("is not a file that can be read"));
+        }
+        let mut bytes = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(MAX_SECRET + 1).read_to_end(&mut bytes));
+        read.map_err(|err| bad(&format!("cannot be read: {err}")))?;
+        if bytes.len() as u64 > MAX_SECRET {
+            return Err(bad("is larger than 64 KiB"));
+        }
+        let mut text = String::from_utf8(bytes).map_err(|_| bad("is not UTF-8 text"))?;
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        if text.is_empty() { Err(bad("is empty")) } else { Ok(text) }
+    }
+
+    /// Looks at all folders together: what no plugin may write, and what only one may.
+    pub(super) fn check_folders(&mut self, plugins: &[PluginPlan]) {
+        let mut seen: Vec<(&str, &FolderGrant)> = Vec::new();
+        let all = plugins.iter().flat_map(|plugin| plugin.grants.write.iter().enumerate().map(move |at| (plugin, at)));
+        for (plugin, (index, folder)) in all {
+            let (name, written) = (plugin.name.as_str(), &folder.name);
+            let other = seen.iter().find(|(_, other)| overlap(&folder.path, &other.path));
+            let (code, message, help) = match (self.kept(plugins, &folder.path), other) {
+                (Some(what), _) => {
+                    let message = format!("plugin `{name}` may write `{written}`, which {what}");
+                    ("forbidden-folder", message, "grant a folder that is for this plugin alone")
+                }
+                (None, Some((other, folder))) if *other == name => {
+                    let message = format!("plugin `{name}` may write `{written}` twice, also as `{}`", folder.name);
+                    ("repeated-grant", message, "keep one of them, the outer one")
+                }
+                (None, Some((other, _))) => {
+                    let message = format!("plugins `{other}` and `{name}` may both write `{written}`");
+                    ("shared-folder", message, "give each a folder of its own")
+                }
+                (None, None) => {
+                    seen.push((name, folder));
+                    continue;
+                }
+            };
+            let span = self.config.span_of_grant(&self.job.name, name, &["write", &index.to_string()]);
+            self.findings.push(Finding::error(code, self.config.path(), message).at(span).help(help));
+        }
+    }
+
+    /// Returns what a folder holds that decides over later runs or proves earlier ones.
+    fn kept(&self, plugins: &[PluginPlan], folder: &Path) -> Option<String> {
+        let file = settled(&self.environment.cwd.join(self.config.path()));
+        if self.root.starts_with(folder) || file.starts_with(folder) {
+            return Some("holds `runner.toml`, and so the choice of policies".to_owned());
+        }
+        if overlap(folder, &settled(&self.root.join("artifacts"))) {
+            return Some("holds what runs left behind".to_owned());
+        }
+        // A link to a component can be turned as well as the component itself.
+        let holds = |path: &Path| settled(path).starts_with(folder);
+        let component = plugins.iter().find(|plugin| match &plugin.component {
+            Component::Path(path) => holds(path) || path.parent().is_some_and(holds),
+            Component::Builtin(_) => false,
+        });
+        component.map(|plugin| format!("holds the component of plugin `{}`", plugin.name))
+    }
+
+    fn refuse(&mut self, code: &'static str, plugin: &Plugin, at: &[&str], message: String, help: impl Into<String>) {
+        let span = self.config.span_of_grant(&self.job.name, &plugin.name, at);
+        self.findings.push(Finding::error(code, self.config.path(), message).at(span).help(help));
+    }
+}
+
+/// Why a secret cannot be had.
+struct Unreadable {
+    code: &'static str,
+    why: String,
+    help: String,
+}
+
+impl Unreadable {
+    fn missing(why: String, help: impl Into<String>) -> Self {
+        Self { code: "missing-secret", why, help: help.into() }
+    }
+
+    fn bad(why: String) -> Self {
+        Self { code: "bad-secret", why, help: "put a text of at most 64 KiB there".to_owned() }
+    }
+}
+
+fn overlap(one: &Path, other: &Path) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
