@@ -71,7 +71,7 @@ fn guests(project: &Project, arguments: &Arguments) -> Result<Done, Failure> {
     let native = command::output(ask.args(["--print", "host-tuple"]), "ask for this machine's target")?;
     let mut test = project.guest_cargo();
     test.args(["test", "--release", "--locked", "--lib", "--target", native.trim()]);
-    test.args(["-p", "playwarden-sdk"]);
+    test.args(["-p", "playwarden-sdk", "--features", "playwarden-sdk/http"]);
     for example in rust_examples(project)? {
         test.args(["-p", &example]);
     }

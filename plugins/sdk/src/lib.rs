@@ -16,7 +16,8 @@
 //! | [`ConfigCheck`] | asked whether its configuration is good, before any run |
 //!
 //! What a plugin can ask for and do is in [`mod@config`], [`folder`], [`journal`], [`mod@log`], [`output`], [`state`] and
-//! [`time`]; [`recorded`] is for unit tests. The types are those of the contract in `wit/`, with their documentation.
+//! [`time`], and with the feature `http` in a module of that name; [`recorded`] is for unit tests. The types are those of
+//! the contract in `wit/`, with their documentation.
 //!
 //! A panic ends the plugin's instance; the host shows its message, restarts the plugin if it may, or does what
 //! `on-fault` says. For what is no fault of the plugin return a [`Failure`]: `?` makes one of text and of the usual
@@ -29,6 +30,8 @@ pub mod bindings;
 
 pub mod config;
 pub mod folder;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod journal;
 pub mod log;
 pub mod output;
