@@ -26,7 +26,7 @@ pub(crate) struct Collected {
     pub(crate) busy: BTreeMap<(String, String), String>,
     /// Items of loops that are not at their end yet.
     #[serde(skip)]
-    failed_items: BTreeMap<(String, String), Vec<String>>,
+    failed_items: BTreeMap<(String, String), FailedItems>,
 }
 
 /// Results of one host, counted as Ansible does, and the tasks that changed it.
@@ -57,6 +57,14 @@ pub(crate) struct Failed {
     pub(crate) rc: Option<i64>,
     pub(crate) duration_ms: Option<u64>,
     pub(crate) counter: u64,
+}
+
+/// The failed items of one loop on one host.
+#[derive(Debug, Default)]
+struct FailedItems {
+    labels: Vec<String>,
+    /// What the first of them said: the loop itself only says that there are any.
+    message: Option<String>,
 }
 
 /// What a plugin said, or how it broke.
@@ -179,7 +187,11 @@ impl Collected {
                 EventKind::RunnerOnStart => {
                     self.busy.insert((name, uuid), title);
                 }
-                _ => self.failed_items.entry((name, uuid)).or_default().push(event.item.clone().unwrap_or_default()),
+                _ => {
+                    let items = self.failed_items.entry((name, uuid)).or_default();
+                    items.labels.push(event.item.clone().unwrap_or_default());
+                    items.message = items.message.take().or_else(|| event.message.clone());
+                }
             }
             return;
         };
@@ -211,8 +223,8 @@ impl Collected {
                 host: name,
                 play: event.play.clone().unwrap_or_default(),
                 task: title,
-                items,
-                message: event.message.clone(),
+                items: items.labels,
+                message: items.message.or_else(|| event.message.clone()),
                 rc: event.rc,
                 duration_ms: event.duration_ms,
                 counter: event.counter,

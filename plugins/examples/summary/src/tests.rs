@@ -53,6 +53,7 @@ fn the_page_says_how_it_ended_and_what_failed_where() {
     let borne = section(&page, "Failed, but ignored or rescued").join("\n");
     for expected in [
         "web02  Prepare / Check each part [disk]  (ignored, ",
+        "the part disk is <broken> & \"gone\"",
         "web01  Roll out / nginx : Ask the service until it is up  (ignored, rc 1, ",
         "web01  Roll out / Migrate  (rescued, rc 1, ",
     ] {
