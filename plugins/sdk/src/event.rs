@@ -71,6 +71,25 @@ impl Event {
             .map(Some)
             .map_err(|error| Failure::new(format!("event {} at `{pointer}`: {error}", self.counter)))
     }
+
+    /// Reads those parts of `event_data` that `T` names; its default, and a warning in the log, where they are of
+    /// another shape. So let `T` have a `serde_json::Value` where a module may put anything.
+    ///
+    /// Made for the payload "full", which event handlers have. Of a result whose data did not come with it, most often
+    /// since it is larger than 1 MiB, the default is answered too: asking for all of it could break the memory limit.
+    #[must_use]
+    pub fn details<T: DeserializeOwned + Default>(&self, source: &Source) -> T {
+        let read = match &self.data {
+            Some(text) => serde_json::from_str(text).map(Some).map_err(Failure::from),
+            None if self.kind.name().starts_with("runner_") => Ok(None),
+            None => self.read(source, ""),
+        };
+        let found = read.unwrap_or_else(|failure| {
+            crate::warn!("data of event {} is of another shape: {}", self.counter, failure.message);
+            None
+        });
+        found.unwrap_or_default()
+    }
 }
 
 impl Start {

@@ -12,14 +12,23 @@ const PAGE: u32 = 1024;
 
 /// Reads all events before a counter, in order: what a plugin that was restarted has lost.
 pub fn before(source: &Source, counter: u64) -> impl Iterator<Item = Event> {
-    let mut next = 1;
+    between(source, 1, counter)
+}
+
+/// Reads all events behind a counter, in order, as far as they can be read.
+pub fn after(source: &Source, counter: u64) -> impl Iterator<Item = Event> {
+    between(source, counter + 1, u64::MAX)
+}
+
+fn between(source: &Source, first: u64, end: u64) -> impl Iterator<Item = Event> {
+    let mut next = first;
     std::iter::from_fn(move || {
-        if next >= counter {
+        if next >= end {
             return None;
         }
         let mut page = read(source, next, PAGE);
-        next = page.last().map_or(counter, |event| event.counter + 1);
-        page.retain(|event| event.counter < counter);
+        next = page.last().map_or(end, |event| event.counter + 1);
+        page.retain(|event| event.counter < end);
         Some(page)
     })
     .flatten()

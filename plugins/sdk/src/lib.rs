@@ -15,8 +15,9 @@
 //! | [`Lifecycle`] | told about the run before the first call and after the last one |
 //! | [`ConfigCheck`] | asked whether its configuration is good, before any run |
 //!
-//! What a plugin can ask for and do is in [`mod@config`], [`journal`], [`mod@log`], [`output`] and [`state`], and with the
-//! feature `http` in a module of that name. The types are those of the contract in `wit/`, with their documentation.
+//! What a plugin can ask for and do is in [`mod@config`], [`folder`], [`journal`], [`mod@log`], [`output`], [`state`] and
+//! [`time`], and with the feature `http` in a module of that name; [`recorded`] is for unit tests. The types are those of
+//! the contract in `wit/`, with their documentation.
 //!
 //! A panic ends the plugin's instance; the host shows its message, restarts the plugin if it may, or does what
 //! `on-fault` says. For what is no fault of the plugin return a [`Failure`]: `?` makes one of text and of the usual
@@ -28,10 +29,14 @@
 pub mod bindings;
 
 pub mod config;
+pub mod folder;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod journal;
 pub mod log;
+pub mod output;
+pub mod recorded;
+pub mod time;
 
 mod event;
 mod export;
@@ -42,10 +47,10 @@ mod verdict;
 pub use bindings::config_check::exports::playwarden::plugin::config_check::{Problem, Severity};
 pub use bindings::finished_callback::exports::playwarden::plugin::finished_callback::Finish;
 pub use bindings::lifecycle::exports::playwarden::plugin::lifecycle::Run;
+pub use bindings::playwarden::plugin::state;
 pub use bindings::playwarden::plugin::types::{
     Event, EventKind, Failure, Marks, Reason, Source, Status, Stop, Tally, Totals, Verdict,
 };
-pub use bindings::playwarden::plugin::{output, state};
 pub use bindings::start_policy::exports::playwarden::plugin::start_policy::Start;
 pub use bindings::status_handler::exports::playwarden::plugin::status_handler::Change;
 pub use config::config;
