@@ -12,6 +12,7 @@ mod follow;
 mod init;
 mod install;
 mod pages;
+mod replay;
 mod run;
 mod runs;
 mod terminal;
@@ -55,6 +56,8 @@ enum Command {
     Facts(facts::FactsArguments),
     /// End a run that another process works on
     Cancel(cancel::CancelArguments),
+    /// Show recorded runs to a plugin again
+    Replay(replay::ReplayArguments),
     /// Explain an exit code, or the code of a finding
     Explain(explain::ExplainArguments),
     /// Write a runner.toml for a folder of playbooks, or for a private data dir of ansible-runner
@@ -62,6 +65,8 @@ enum Command {
     /// Install, list and remove private copies of ansible-core
     #[command(subcommand)]
     Ansible(install::AnsibleCommand),
+    /// Print the JSON Schema of runner.toml
+    Schema,
     /// Print the completions of a shell
     Completions(pages::CompletionsArguments),
     /// Print the manual page, or write all of them
@@ -165,8 +170,10 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&context, &arguments).code(),
         Command::Init(arguments) => init::init(&context, &arguments).code(),
         Command::Ansible(command) => install::ansible(&context, &command).code(),
+        Command::Schema => pages::schema().code(),
         Command::Completions(arguments) => pages::completions(&arguments).code(),
         Command::Man(arguments) => pages::man(&context, &arguments).code(),
+        Command::Replay(arguments) => replay::replay(&context, &arguments).code(),
         Command::Cancel(arguments) => cancel::cancel(&context, &arguments).code(),
         Command::Guard => Exit::Success.code(),
     };

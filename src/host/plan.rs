@@ -194,6 +194,27 @@ pub struct PluginPlan {
     pub grants: Grants,
 }
 
+impl PluginPlan {
+    /// Returns a plugin with the usual settings, no config and no grants.
+    #[must_use]
+    pub fn new(name: &str, component: Component) -> Self {
+        Self {
+            name: name.to_owned(),
+            component,
+            sha256: None,
+            mode: Mode::default(),
+            config: Value::Object(Map::new()),
+            on_fault: OnFault::default(),
+            payload: None,
+            restart: Restart { max: 0, ..Restart::default() },
+            events: vec![EventPattern::all()],
+            tick: None,
+            limits: Limits::default(),
+            grants: Grants::default(),
+        }
+    }
+}
+
 /// Where a component is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -17,6 +17,7 @@ mod plugin;
 mod policies;
 mod prepare;
 mod publish;
+mod replay;
 mod state;
 mod view;
 
@@ -34,6 +35,7 @@ pub use closures::Closures;
 pub(crate) use closures::Judge;
 pub use person::{CancelError, cancel};
 pub use prepare::{Prepared, Trouble, TroubleKind, prepare};
+pub use replay::{CameTo, Replay, ReplayError, Replayed};
 
 /// What a run needs besides its plan.
 #[derive(Debug)]

@@ -117,9 +117,7 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
             };
             error("missing-hook").at(config.span_of_job_plugin(job, key, plugin)).help(offered)
         }
-        TroubleKind::NoTick => {
-            error("no-tick").at(config.span_of_plugin_key(plugin, "tick")).help("leave `tick` out")
-        }
+        TroubleKind::NoTick => error("no-tick").at(config.span_of_plugin_key(plugin, "tick")).help("leave `tick` out"),
         TroubleKind::Tickless => Finding::warning("no-tick", config.path(), message)
             .at(config.span_of_plugin(plugin))
             .help("add a `tick`, such as `tick = \"1s\"`"),

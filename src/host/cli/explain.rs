@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::runs::print_json;
 use super::terminal;
-use crate::config::near;
+use crate::config::{self, near};
 
 #[derive(Args, Debug)]
 pub(super) struct ExplainArguments {
@@ -33,10 +33,10 @@ pub(super) fn explain(context: &Context, arguments: &ExplainArguments) -> Exit {
         None => codes.iter().map(|(code, exit)| of_exit(code, *exit)).collect(),
         Some(wanted) => {
             let exit = codes.iter().find(|(code, _)| code == wanted).map(|(code, exit)| of_exit(code, *exit));
-            let finding = || finding_text(wanted).map(|text| Explained { code: wanted, meaning: None, text });
+            let finding = || config::explain(wanted).map(|text| Explained { code: wanted, meaning: None, text });
             match exit.or_else(finding) {
                 Some(explained) => vec![explained],
-                None => return unknown(context, wanted, codes.iter().map(|(code, _)| code.as_str())),
+                None => return unknown(context, wanted),
             }
         }
     };
@@ -49,7 +49,9 @@ pub(super) fn explain(context: &Context, arguments: &ExplainArguments) -> Exit {
         }
         (all, false) => {
             let row = |one: &Explained<'_>| format!("{:>4}  {}\n", one.code, one.meaning.unwrap_or_default());
-            terminal::out(&format!("CODE  MEANING\n{}", all.iter().map(row).collect::<String>()));
+            let findings: String = config::CODES.iter().map(|(code, _)| format!("  {code}\n")).collect();
+            let exits = all.iter().map(row).collect::<String>();
+            terminal::out(&format!("EXIT  MEANING\n{exits}\nFINDINGS\n{findings}"));
         }
     }
     Exit::Success
@@ -59,16 +61,10 @@ fn of_exit(code: &str, exit: Exit) -> Explained<'_> {
     Explained { code, meaning: Some(exit.meaning()), text: exit.explanation() }
 }
 
-fn finding_text(_code: &str) -> Option<&'static str> {
-    None
-}
-
-fn unknown<'c>(context: &Context, wanted: &str, known: impl Iterator<Item = &'c str>) -> Exit {
-    let hint = match near(wanted, known).filter(|_| wanted.parse::<u32>().is_err()) {
+fn unknown(context: &Context, wanted: &str) -> Exit {
+    let hint = match near(wanted, config::CODES.iter().map(|(code, _)| *code)) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => {
-            "`playwarden explain` lists the exit codes; with `--ansible-exit-code` the code is Ansible's own".to_owned()
-        }
+        None => "`playwarden explain` lists all codes; with `--ansible-exit-code` the code is Ansible's own".to_owned(),
     };
     terminal::complain(&format!("there is no code `{wanted}`"), Some(&hint), context.color());
     Exit::Usage

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use super::context::Context;
 use super::exit::Exit;
 use super::terminal;
+use crate::config::SCHEMA;
 
 #[derive(Args, Debug)]
 pub(super) struct CompletionsArguments {
@@ -28,6 +29,12 @@ pub(super) fn completions(arguments: &CompletionsArguments) -> Exit {
     let mut command = super::Arguments::command();
     clap_complete::generate(arguments.shell, &mut command, "playwarden", &mut script);
     terminal::out(&String::from_utf8_lossy(&script));
+    Exit::Success
+}
+
+/// The JSON Schema of runner.toml, for editors and other checkers.
+pub(super) fn schema() -> Exit {
+    terminal::out(SCHEMA);
     Exit::Success
 }
 

@@ -110,7 +110,7 @@ pub(super) fn with_run(context: &Context, wanted: &str, then: impl FnOnce(&Store
     }
 }
 
-fn not_found(context: &Context, err: &NotFound) -> Exit {
+pub(super) fn not_found(context: &Context, err: &NotFound) -> Exit {
     let hint = match err {
         NotFound::None(_) => Some("`playwarden run` makes one"),
         NotFound::NoSuch { .. } => Some("`playwarden list` shows the runs"),

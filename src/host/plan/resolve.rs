@@ -38,6 +38,26 @@ impl JobPlan {
     }
 }
 
+impl PluginPlan {
+    /// Finds out what a plugin of the file needs: as the job uses it, or where that does not use it, as it stands in the
+    /// file. None when the file has no such plugin or no such job.
+    ///
+    /// # Errors
+    /// Returns everything that stands against its use.
+    pub fn resolve(
+        config: &Config,
+        name: &str,
+        job: &str,
+        environment: &Environment,
+    ) -> Option<Result<Self, Vec<Finding>>> {
+        let job = config.job(job)?;
+        let plugin = job.plugins.iter().chain(&config.plugins).find(|plugin| plugin.name == name)?;
+        let mut resolver = Resolver { config, job, environment, root: root(config, environment), findings: Vec::new() };
+        let plan = resolver.plugin(plugin);
+        Some(if resolver.findings.is_empty() { Ok(plan) } else { Err(resolver.findings) })
+    }
+}
+
 pub(super) struct Resolver<'a> {
     pub(super) config: &'a Config,
     pub(super) job: &'a Job,

@@ -99,45 +99,60 @@ pub async fn prepare(plan: &JobPlan, sandbox: &Sandbox) -> Result<Prepared, Vec<
     let mut plugins = Vec::new();
     let mut troubles = Vec::new();
     for wanted in &plan.plugins {
-        let mut trouble = |kind| troubles.push(Trouble { plugin: wanted.name.clone(), kind });
-        let grants = grants(wanted);
-        let code = match &wanted.component {
-            Component::Path(path) => Code::File(path),
-            Component::Builtin(name) => match builtin::get(name) {
-                Some(bytes) => Code::Bytes { bytes },
-                None => {
-                    trouble(TroubleKind::NotBuiltIn);
-                    continue;
-                }
-            },
-        };
-        let plugin = match sandbox.load(&wanted.name, code, wanted.sha256.as_deref(), &grants).await {
-            Ok(plugin) => plugin,
-            Err(err) => {
-                trouble(TroubleKind::Load(err));
-                continue;
+        let mut found = Vec::new();
+        match load(wanted, sandbox).await {
+            Ok((plugin, warnings)) => {
+                found.extend(misfits(plan, wanted, &plugin));
+                found.extend(warnings);
+                plugins.push(plugin);
             }
-        };
-        for (hook, key, chosen, offered) in hooks(plan, &wanted.name, plugin.hooks()) {
-            if chosen && !offered {
-                trouble(TroubleKind::NoHook { hook, key, offered: plugin.hooks().names() });
-            }
+            Err(troubles) => found = troubles,
         }
-        match (plugin.has_tick() && is_policy(plan, &wanted.name), wanted.tick.is_some()) {
-            (true, false) => trouble(TroubleKind::Tickless),
-            (false, true) => trouble(TroubleKind::NoTick),
-            _ => {}
-        }
-        match plugin.check(&Json::of(&wanted.config), limits(wanted), &grants).await {
-            Ok(problems) => problems.into_iter().for_each(|problem| {
-                let (severity, pointer, message) = (problem.severity, problem.pointer, problem.message);
-                trouble(TroubleKind::Config { severity, pointer, message });
-            }),
-            Err(fault) => trouble(TroubleKind::Fault(fault)),
-        }
-        plugins.push(plugin);
+        troubles.extend(found.into_iter().map(|kind| Trouble { plugin: wanted.name.clone(), kind }));
     }
     if troubles.iter().any(Trouble::is_error) { Err(troubles) } else { Ok(Prepared { plugins, warnings: troubles }) }
+}
+
+/// Loads one plugin and asks it about its config; returns what it has to say nevertheless.
+pub(super) async fn load(
+    wanted: &PluginPlan,
+    sandbox: &Sandbox,
+) -> Result<(Plugin, Vec<TroubleKind>), Vec<TroubleKind>> {
+    let grants = grants(wanted);
+    let code = match &wanted.component {
+        Component::Path(path) => Code::File(path),
+        Component::Builtin(name) => {
+            Code::Bytes { bytes: builtin::get(name).ok_or_else(|| vec![TroubleKind::NotBuiltIn])? }
+        }
+    };
+    let plugin = sandbox.load(&wanted.name, code, wanted.sha256.as_deref(), &grants).await;
+    let plugin = plugin.map_err(|err| vec![TroubleKind::Load(err)])?;
+    let problems = plugin.check(&Json::of(&wanted.config), limits(wanted), &grants).await;
+    let problems = problems.map_err(|fault| vec![TroubleKind::Fault(fault)])?;
+    let is_bad = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let said = problems.into_iter().map(|problem| TroubleKind::Config {
+        severity: problem.severity,
+        pointer: problem.pointer,
+        message: problem.message,
+    });
+    let said = said.collect();
+    if is_bad { Err(said) } else { Ok((plugin, said)) }
+}
+
+/// What the plan wants of a plugin that it does not offer.
+fn misfits(plan: &JobPlan, wanted: &PluginPlan, plugin: &Plugin) -> Vec<TroubleKind> {
+    let mut found = Vec::new();
+    for (hook, key, chosen, offered) in hooks(plan, &wanted.name, plugin.hooks()) {
+        if chosen && !offered {
+            found.push(TroubleKind::NoHook { hook, key, offered: plugin.hooks().names() });
+        }
+    }
+    match (plugin.has_tick() && is_policy(plan, &wanted.name), wanted.tick.is_some()) {
+        (true, false) => found.push(TroubleKind::Tickless),
+        (false, true) => found.push(TroubleKind::NoTick),
+        _ => {}
+    }
+    found
 }
 
 /// Each hook, its key in runner.toml, whether the plan chose the plugin for it, and whether the plugin offers it.
