@@ -5,6 +5,8 @@
 //! - `plays`: real Ansible, what becomes of each thing that a play can do
 //! - `gate`: nothing starts after the breaking event
 //! - `guests`: one attack each, against the sandbox
+//! - `begin`: a runner.toml for a folder, and an Ansible for a machine that has none
+//! - `reading`: what the commands tell of runs, live ones among them
 //! - `refusals`: bad input, and what is said about it
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
@@ -14,12 +16,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should end where it stands")]
 
 mod alive;
+mod begin;
 mod config;
 mod evidence;
 mod gate;
 mod golden;
 mod guests;
 mod plays;
+mod reading;
 mod refusals;
 mod reports;
 mod rooms;

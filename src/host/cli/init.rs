@@ -76,15 +76,15 @@ fn write(context: &Context, dir: &Path) -> Result<(), Failed> {
     }
     fs::create_dir_all(&folder).map_err(failed(&folder, "cannot be made"))?;
     let mut project = Project::find(&folder).map_err(failed(&folder, "cannot be read"))?;
-    let mut said = String::new();
+    let mut said = Vec::new();
     if project.playbooks.is_empty() {
         let below = if project.private { "project/" } else { "" };
         let hello = folder.join(below).join(HELLO);
         create(&hello, HELLO_TEXT).map_err(failed(&hello, "cannot be written"))?;
         project.playbooks.push((format!("{below}{HELLO}"), "hello".to_owned()));
-        said = format!("wrote {}, since there is no playbook here\n", shown(&hello));
+        said.push(format!("wrote {}, since there is no playbook here\n", shown(&hello)));
     }
-    let text = text::runner_toml(&folder, &project, schema_line());
+    let text = text::lay_out(&folder, &project, schema_line());
     create(&path, &text).map_err(failed(&path, "cannot be written"))?;
     let jobs: Vec<_> = project.playbooks.iter().map(|(_, name)| format!("`{name}`")).collect();
     let s = if jobs.len() == 1 { "" } else { "s" };
@@ -94,9 +94,9 @@ fn write(context: &Context, dir: &Path) -> Result<(), Failed> {
         true => format!(" --file {}", shown(&path)),
         false => String::new(),
     };
-    said += &format!("wrote {} with the job{s} {}\n", shown(&path), jobs.join(", "));
-    said += &format!("next: playwarden{file} check, then playwarden{file} run {first}\n");
-    terminal::out(&said);
+    said.push(format!("wrote {} with the job{s} {}\n", shown(&path), jobs.join(", ")));
+    said.push(format!("next: playwarden{file} check, then playwarden{file} run {first}\n"));
+    terminal::out(&said.concat());
     Ok(())
 }
 

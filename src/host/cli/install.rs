@@ -111,8 +111,9 @@ fn remedy(words: &str) -> &'static str {
         "ProxyError",
         "Connection to",
         "Errno 101",
+        "(from versions: none)",
     ]) {
-        "the package index cannot be reached: check the network, its proxy, and the `index-url` of pip"
+        "the package index cannot be reached, or is another one: check the network, its proxy, and the `index-url` of pip"
     } else if says(&["SSLError", "CERTIFICATE_VERIFY"]) {
         "the package index is not trusted: check the time of this machine, and the `cert` of pip"
     } else if says(&["No space left", "Errno 28"]) {
@@ -173,9 +174,9 @@ fn install(context: &Context, arguments: &InstallArguments) -> Result<(), Failed
     discard(&home, &folder)?;
     terminal::note(&format!("installing ansible-core {version} with Python 3.{} …\n", python.minor));
     let making =
-        tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&home).map_err(io("cannot be written", &home))?;
+        tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&home).map_err(about("cannot be written", &home))?;
     make(making.path(), &folder, &python, &version)?;
-    fs::rename(making.path(), &folder).map_err(io("cannot be put into place", &folder))?;
+    fs::rename(making.path(), &folder).map_err(about("cannot be put into place", &folder))?;
     // It is no longer there to be removed.
     let _moved = making.keep();
     let packages = fs::read_to_string(folder.join(PACKAGES)).unwrap_or_default();
@@ -194,8 +195,8 @@ fn make(making: &Path, place: &Path, python: &Python, version: &str) -> Result<(
     run(clean(&making.join("bin/ansible-playbook")).arg("--version"), "the new `ansible-playbook` does not start")?;
     let packages = run(clean(&inside).args(["-m", "pip", "freeze", "--disable-pip-version-check"]), "pip fails")?;
     let list = making.join(PACKAGES);
-    fs::write(&list, packages.stdout).map_err(io("cannot be written", &list))?;
-    settle(making, place).map_err(io("cannot be prepared for its place", making))
+    fs::write(&list, packages.stdout).map_err(about("cannot be written", &list))?;
+    settle(making, place).map_err(about("cannot be prepared for its place", making))
 }
 
 /// The programs of an environment name the folder that they were made in: names the one that they will be in.
@@ -230,13 +231,13 @@ fn run(command: &mut Command, what: &str) -> Result<Output, Failed> {
 
 /// Makes the folder of all installations, keeps others out of it, and removes what a killed one left.
 fn lock(home: &Path) -> Result<File, Failed> {
-    fs::create_dir_all(home).map_err(io("cannot be made", home))?;
+    fs::create_dir_all(home).map_err(about("cannot be made", home))?;
     let path = home.join(".lock");
-    let lock = File::create(&path).map_err(io("cannot be written", &path))?;
+    let lock = File::create(&path).map_err(about("cannot be written", &path))?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| Failed::Busy(home.to_owned()))?;
-    for entry in fs::read_dir(home).map_err(io("cannot be read", home))?.flatten() {
+    for entry in fs::read_dir(home).map_err(about("cannot be read", home))?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            fs::remove_dir_all(entry.path()).map_err(io("cannot be removed", &entry.path()))?;
+            fs::remove_dir_all(entry.path()).map_err(about("cannot be removed", &entry.path()))?;
         }
     }
     Ok(lock)
@@ -295,7 +296,7 @@ fn list(context: &Context, json: bool) {
 }
 
 /// An error about a path.
-fn io(problem: &'static str, path: &Path) -> impl Fn(io::Error) -> Failed {
+fn about(problem: &'static str, path: &Path) -> impl Fn(io::Error) -> Failed {
     let path = path.to_owned();
     move |source| Failed::Io { path: path.clone(), problem, source }
 }

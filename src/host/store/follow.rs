@@ -179,3 +179,131 @@ impl Watch {
         !waiting[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use playwarden_event::{Head, Json, Outcome, Status, Timestamp, Totals};
+
+    use super::super::folder::RunFolder;
+    use super::super::{RunRecord, Store};
+    use super::*;
+
+    struct Live {
+        artifacts: tempfile::TempDir,
+        folder: RunFolder,
+        record: RunRecord,
+    }
+
+    impl Live {
+        fn new() -> Self {
+            let artifacts = tempfile::tempdir().unwrap();
+            let folder = RunFolder::create(artifacts.path(), "run").unwrap();
+            let record = RunRecord {
+                schema: RunRecord::SCHEMA,
+                id: "run".to_owned(),
+                job: "job".to_owned(),
+                started: Timestamp::from_ns(0),
+                playwarden: String::new(),
+                ansible: None,
+                plugins: Vec::new(),
+                plan: Json::default(),
+                outcome: None,
+            };
+            let live = Self { artifacts, folder, record };
+            live.save();
+            live
+        }
+
+        fn save(&self) {
+            self.folder.replace(RunRecord::FILE, &serde_json::to_string(&self.record).unwrap()).unwrap();
+        }
+
+        fn end(&mut self) {
+            let time = Timestamp::from_ns(0);
+            self.record.outcome = Some(Outcome {
+                status: Status::Successful,
+                rc: Some(0),
+                cause: None,
+                started: time,
+                finished: time,
+                totals: Totals::default(),
+                stats: None,
+                in_flight: Vec::new(),
+                left_alive: Vec::new(),
+                faulty_plugins: Vec::new(),
+            });
+            self.save();
+        }
+
+        fn run(&self) -> StoredRun {
+            Store::new(self.artifacts.path().to_owned()).find("run").unwrap()
+        }
+
+        fn write(&self, text: &str) {
+            self.folder.append("events.jsonl").unwrap().write_all(text.as_bytes()).unwrap();
+        }
+    }
+
+    fn line(counter: u64) -> String {
+        serde_json::to_string(&Event::decode(Head::numbered(counter), "verbose", Json::default())).unwrap()
+    }
+
+    fn counter(next: Result<Next<(String, Event)>, ReadError>) -> Next<u64> {
+        match next.unwrap() {
+            Next::Some((text, event)) => {
+                assert_eq!(text, line(event.counter()));
+                Next::Some(event.counter())
+            }
+            Next::Later => Next::Later,
+            Next::End => Next::End,
+        }
+    }
+
+    #[test]
+    fn a_line_is_waited_for_until_it_is_whole() {
+        let mut live = Live::new();
+        let mut journal = Follower::new(live.run());
+        assert_eq!(counter(journal.next_line()), Next::Later, "the file is not there yet");
+        let (first, second) = (line(1), line(2));
+        live.write(&first[..20]);
+        assert_eq!(counter(journal.next_line()), Next::Later);
+        live.write(&format!("{}\n{second}", &first[20..]));
+        assert_eq!(counter(journal.next_line()), Next::Some(1));
+        assert_eq!(counter(journal.next_line()), Next::Later);
+        live.write("\n");
+        live.end();
+        assert_eq!(counter(journal.next_line()), Next::Some(2));
+        assert_eq!(counter(journal.next_line()), Next::End);
+    }
+
+    #[test]
+    fn a_torn_line_of_a_run_that_is_over_is_an_error() {
+        let mut live = Live::new();
+        let whole = format!("{}\n", line(1));
+        live.write(&format!("{whole}{{\"sch"));
+        live.end();
+        let mut journal = Follower::new(live.run());
+        assert_eq!(counter(journal.next_line()), Next::Some(1));
+        let torn = journal.next_line();
+        assert!(
+            matches!(torn, Err(ReadError::Torn { line: 2, whole: place }) if place == whole.len() as u64),
+            "{torn:?}"
+        );
+    }
+
+    #[test]
+    fn a_run_whose_host_was_killed_ends_at_its_last_whole_line() {
+        let live = Live::new();
+        live.write(&format!("{}\n{{\"sch", line(1)));
+        let mut journal = Follower::new(live.run());
+        assert_eq!(counter(journal.next_line()), Next::Some(1));
+        assert_eq!(counter(journal.next_line()), Next::Later);
+        let Live { artifacts, folder, .. } = live;
+        drop(folder);
+        assert_eq!(counter(journal.next_line()), Next::End);
+        assert_eq!(journal.run().status(), Status::Lost);
+        drop(artifacts);
+    }
+}

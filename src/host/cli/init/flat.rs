@@ -54,7 +54,7 @@ impl Flat {
     fn take(&mut self, name: String, value: Option<Value>) {
         match value {
             _ if looks_secret(&name) => self.left.push((name, SECRET)),
-            Some(value) if toml(&value).is_some() => {
+            Some(value) if written(&value).is_some() => {
                 self.values.insert(name, value);
             }
             _ => self.left.push((name, NOT_PLAIN)),
@@ -90,7 +90,7 @@ fn scalar(text: &str) -> Option<Value> {
 }
 
 /// Writes a value down in TOML; none where TOML has no such value.
-pub(super) fn toml(value: &Value) -> Option<String> {
+pub(super) fn written(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Bool(value) => Some(value.to_string()),
@@ -98,7 +98,7 @@ pub(super) fn toml(value: &Value) -> Option<String> {
         Value::Number(_) => None,
         Value::String(text) => Some(quoted(text)),
         Value::Array(list) => {
-            let items: Option<Vec<_>> = list.iter().map(toml).collect();
+            let items: Option<Vec<_>> = list.iter().map(written).collect();
             Some(format!("[{}]", items?.join(", ")))
         }
         Value::Object(map) => table(map),
@@ -112,7 +112,7 @@ pub(super) fn table(map: &Map<String, Value>) -> Option<String> {
         if !name.is_empty() && name.chars().all(plain) { name.clone() } else { quoted(name) }
     };
     let pairs: Option<Vec<_>> =
-        map.iter().map(|(name, value)| Some(format!("{} = {}", key(name), toml(value)?))).collect();
+        map.iter().map(|(name, value)| Some(format!("{} = {}", key(name), written(value)?))).collect();
     let pairs = pairs?.join(", ");
     Some(if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {pairs} }}") })
 }
@@ -142,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn values_are_written_as_toml() {
+    fn values_are_written_down() {
         let value = json!({"a": 1.5, "b c": ["\u{7f}\n\""], "d": {}});
-        assert_eq!(toml(&value).unwrap(), r#"{ a = 1.5, "b c" = ["\u007f\n\""], d = {} }"#);
-        assert_eq!((toml(&json!(u64::MAX)), toml(&json!([null]))), (None, None));
+        assert_eq!(written(&value).unwrap(), r#"{ a = 1.5, "b c" = ["\u007f\n\""], d = {} }"#);
+        assert_eq!((written(&json!(u64::MAX)), written(&json!([null]))), (None, None));
     }
 }

@@ -26,33 +26,32 @@ const POLICY: &str = "
 ";
 
 /// Returns the text. Of the folder only files are read that cannot be named in runner.toml.
-pub(super) fn runner_toml(folder: &Path, project: &Project, schema: &str) -> String {
-    let mut text = format!("{schema}schema-version = 1\n\n");
+pub(super) fn lay_out(folder: &Path, project: &Project, schema: &str) -> String {
+    let mut text = vec![format!("{schema}schema-version = 1\n\n")];
     match project.venv {
         Some(venv) => {
-            text += &format!(
+            text.push(format!(
                 "# The Ansible of this folder's virtual environment.\n[ansible]\nuse = {{ venv = {venv:?} }}\n"
-            );
+            ));
         }
-        None => text += ANSIBLE,
+        None => text.push(ANSIBLE.to_owned()),
     }
-    text += "\n[defaults]\n";
+    text.push("\n[defaults]\n".to_owned());
     let mut env = Flat::default();
-    text += &inventory(&project.inventory, &mut env);
+    text.push(inventory(&project.inventory, &mut env));
     if let Some(config) = project.config {
         env.values.insert("ANSIBLE_CONFIG".to_owned(), config.into());
     }
     if project.private {
-        text += &private(folder, &mut env);
+        text.push(private(folder, &mut env));
     } else if let Some(table) = table(&env.values).filter(|_| !env.values.is_empty()) {
-        text += &format!("env = {table}\n");
+        text.push(format!("env = {table}\n"));
     }
-    text += LIMITS;
-    text += POLICY;
+    text.extend([LIMITS, POLICY].map(str::to_owned));
     for (path, name) in &project.playbooks {
-        text += &format!("\n[jobs.{name}]\nplaybook = {}\n# cancel-policies = [\"fail-budget\"]\n", quoted(path));
+        text.push(format!("\n[jobs.{name}]\nplaybook = {}\n# cancel-policies = [\"fail-budget\"]\n", quoted(path)));
     }
-    text
+    text.concat()
 }
 
 /// The hosts. Where nothing names any, the one that is surely there.
@@ -96,7 +95,7 @@ fn options(line: &str) -> String {
 /// What `env/` of a private data dir says.
 fn private(folder: &Path, env: &mut Flat) -> String {
     let read = |name: &str| fs::read_to_string(folder.join("env").join(name)).ok();
-    let mut text = String::new();
+    let mut text = Vec::new();
     let told = |flat: &Flat, file: &str, remedy: &str| {
         let left: Vec<_> = flat.left.iter().map(|(name, why)| format!("{} ({why})", quoted(name))).collect();
         match &left[..] {
@@ -107,9 +106,9 @@ fn private(folder: &Path, env: &mut Flat) -> String {
     if let Some(extra_vars) = read("extravars") {
         let flat = Flat::read(&extra_vars);
         if let Some(table) = table(&flat.values).filter(|_| !flat.values.is_empty()) {
-            text += &format!("# From env/extravars.\nextra-vars = {table}\n");
+            text.push(format!("# From env/extravars.\nextra-vars = {table}\n"));
         }
-        text += &told(&flat, "env/extravars", "hand the file over with `playwarden run JOB -e @env/extravars`");
+        text.push(told(&flat, "env/extravars", "hand the file over with `playwarden run JOB -e @env/extravars`"));
     }
     if let Some(variables) = read("envvars") {
         let flat = Flat::read(&variables);
@@ -122,14 +121,14 @@ fn private(folder: &Path, env: &mut Flat) -> String {
         env.left.extend(flat.left);
     }
     if let Some(table) = table(&env.values).filter(|_| !env.values.is_empty()) {
-        text += &format!("# What Ansible gets beside the environment of `playwarden`.\nenv = {table}\n");
+        text.push(format!("# What Ansible gets beside the environment of `playwarden`.\nenv = {table}\n"));
     }
-    text += &told(env, "env/envvars", "set them where `playwarden` is started");
+    text.push(told(env, "env/envvars", "set them where `playwarden` is started"));
     for line in read("cmdline").iter().flat_map(|cmdline| cmdline.lines()).filter(|line| !line.trim().is_empty()) {
         let words = quoted(&options(line));
-        text += &format!(
+        text.push(format!(
             "# env/cmdline has {words}: `limit`, `tags`, `forks`, … are keys here; give others to `playwarden run`.\n"
-        );
+        ));
     }
     for (name, instead) in [
         ("passwords", "let Ansible find them itself, in a vault or a lookup"),
@@ -137,8 +136,8 @@ fn private(folder: &Path, env: &mut Flat) -> String {
         ("settings", "`timeout` and `idle-timeout` are keys here"),
     ] {
         if folder.join("env").join(name).exists() {
-            text += &format!("# Not taken over: env/{name}; {instead}.\n");
+            text.push(format!("# Not taken over: env/{name}; {instead}.\n"));
         }
     }
-    text
+    text.concat()
 }
