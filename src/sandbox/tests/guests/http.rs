@@ -180,11 +180,11 @@ fn a_server_that_hangs_costs_one_deadline_and_leaves_nothing_behind() {
     for path in ["/none", "/half"] {
         let url = format!("{}{path}", server.origin());
         let mut project = allowed(&[&server.origin()], &json!([{ "what": "get", "url": url }]));
-        project.limits = Limits { finish: Duration::from_millis(500), ..project.limits };
+        project.limits = Limits { finish: Duration::from_secs(1), ..project.limits };
         block_on(async {
             let mut instance = project.start("reaches_out").await;
             let fault = instance.on_finished(&finish()).await.unwrap_err();
-            assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Timeout, "took longer than 500ms"));
+            assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Timeout, "took longer than 1s"));
             // The instance is still there, the connection is not.
             tokio::task::yield_now().await;
             closes.recv_timeout(Duration::from_secs(60)).unwrap();
@@ -200,7 +200,9 @@ fn a_guest_with_a_timeout_of_its_own_goes_on() {
         let url = server.origin();
         let project = allowed(&[&url], &json!([{ "what": "get", "url": url, "timeout-ms": 100 }, { "what": "clock" }]));
         let outcomes = reach(&project).await.unwrap();
-        assert_eq!(outcomes[0], "refused no response: connection read timeout");
+        // Which of them depends on how busy the computer is.
+        let timeouts = ["refused no response: connection read timeout", "refused no response: connection timeout"];
+        assert!(timeouts.contains(&&*outcomes[0]), "{outcomes:?}");
         assert!(outcomes[1].starts_with("ok "), "{outcomes:?}");
     });
 }
