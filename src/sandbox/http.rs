@@ -159,6 +159,19 @@ mod tests {
         assert!(matches!(tunnel, Err(Error::HttpRequestMethodInvalid)));
     }
 
+    #[tokio::test]
+    async fn a_guest_has_only_so_many_connections() {
+        let (_folder, mut gate) = gate(&["http://127.0.0.1:9"]);
+        let mut send = || {
+            let request = Request::get("http://127.0.0.1:9/").body(WasiBody::default()).unwrap();
+            Pin::from(gate.send_request(request, None, Box::new(async { Ok(()) })))
+        };
+        let open: Vec<_> = (0..CONNECTIONS).map(|_| send()).collect();
+        assert!(matches!(send().await, Err(Error::ConnectionLimitReached)));
+        drop(open);
+        assert!(matches!(send().await, Err(Error::Connect(_))), "nobody listens there");
+    }
+
     #[test]
     fn a_refusal_is_written_down_without_the_password_and_not_for_ever() {
         let (folder, mut gate) = gate(&["http://127.0.0.1"]);

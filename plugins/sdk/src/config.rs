@@ -40,8 +40,8 @@ pub fn value<T: DeserializeOwned>(pointer: &str) -> Result<Option<T>, Failure> {
     })
 }
 
-/// Returns a secret granted by name. It is never printed or recorded by the host; do not log it either. None in 0.1.0's
-/// host, which grants no secrets.
+/// Returns a secret granted by name. It is never printed or recorded by the host; do not log it either. None when
+/// there is no such grant.
 #[must_use]
 pub fn secret(name: &str) -> Option<String> {
     host::secret(name)

@@ -11,7 +11,8 @@ impl Failure {
         Self { message: message.into(), retry_after_ms: None }
     }
 
-    /// Returns the failure with leave to make the same call again after a while. 0.1.0's host never does.
+    /// Returns the failure with leave to make the same call again after a while. A policy's calls are never
+    /// made again: the run waits for them.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)), ..self }

@@ -48,7 +48,7 @@ pub trait Lifecycle: Plugin {
     fn stop(&mut self) {}
 }
 
-/// Hook `event-handler`. Not called by 0.1.0's host.
+/// Hook `event-handler`. The run does not wait for it, but for its end: up to `limits.finish`.
 pub trait EventHandler: Plugin {
     /// Takes events, in order, none missing of those asked for. An empty list asks to finish what is pending.
     ///
@@ -56,17 +56,17 @@ pub trait EventHandler: Plugin {
     ///
     /// # Errors
     ///
-    /// The events were not taken.
+    /// The events were not taken. With [`Failure::retry_after`] they are handed over again; without, it is a fault.
     fn on_events(&mut self, source: &Source, events: &[Event]) -> Result<u64, Failure>;
 }
 
-/// Hook `status-handler`. Not called by 0.1.0's host.
+/// Hook `status-handler`.
 pub trait StatusHandler: Plugin {
     /// Takes a change of the run's status.
     ///
     /// # Errors
     ///
-    /// The change was not taken.
+    /// The change was not taken; see [`EventHandler::on_events`].
     fn on_status(&mut self, change: &Change) -> Result<(), Failure>;
 }
 
@@ -104,13 +104,13 @@ pub trait TickPolicy: Plugin {
     fn tick(&mut self, source: &Source, now_ns: u64, totals: &Totals) -> Result<Verdict, Failure>;
 }
 
-/// Hook `finished-callback`: once, after the last event, when no process of the run is alive. Not called by 0.1.0's
-/// host.
+/// Hook `finished-callback`: once, after the last event, when no process of the run is alive. It can read all of the
+/// [`journal`](crate::journal), and has a deadline of its own.
 pub trait FinishedCallback: Plugin {
     /// Takes the outcome.
     ///
     /// # Errors
     ///
-    /// The outcome was not taken.
+    /// The outcome was not taken; see [`EventHandler::on_events`].
     fn on_finished(&mut self, finish: &Finish) -> Result<(), Failure>;
 }

@@ -1,5 +1,6 @@
-//! The run so far, from its journal. Only events up to those already handed to this plugin can be read; in a question
-//! about a start or by time, all events up to now.
+//! The run so far, from its journal. An event handler and a cancel policy can read only events up to those that they were
+//! already handed, each for itself; in a question about a start or by time, and when a status or the end is told, all events
+//! up to now can be read. Totals and facts are always those of now.
 
 pub use crate::bindings::playwarden::plugin::journal::{
     data, facts, read, tally_of_batch, tally_of_group, tally_of_host, tally_of_play, tally_of_run, tally_of_workflow,

@@ -1,0 +1,131 @@
+//! Does what its table says when it is told something for the N-th time, and else what is right.
+//!
+//! ```toml
+//! config = { do = [{ hook = "on-events", call = 2, incarnation = 1, act = "trap" }] }
+//! ```
+//!
+//! `hook` is `on-events`, `on-status` or `on-finished`; `call` is its number in this incarnation; without `incarnation` the
+//! row is for all of them; `act` is `trap`, `fail`, `retry` (fail with leave to ask again after 10 ms), `late`
+//! (acknowledge nothing), `too-much` (acknowledge what never was) or `hang`.
+//!
+//! `seen.jsonl` has a line for each call, written before anything is done: the hook, the incarnation, the number of the call
+//! there (`call`) and in the whole run (`total`, which is kept in `state`), and what was told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use playwarden_sdk::prelude::*;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Act {
+    Trap,
+    Fail,
+    Retry,
+    Late,
+    TooMuch,
+    Hang,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    hook: String,
+    call: u32,
+    incarnation: Option<u32>,
+    act: Act,
+}
+
+struct HandlerTable {
+    rows: Vec<Row>,
+    incarnation: u32,
+    calls: BTreeMap<&'static str, u32>,
+}
+
+impl Plugin for HandlerTable {
+    fn new() -> Result<Self, Failure> {
+        let rows = config::value("/do")?.unwrap_or_default();
+        Ok(Self { rows, incarnation: 0, calls: BTreeMap::new() })
+    }
+}
+
+impl HandlerTable {
+    /// Writes a call down and does what the table says, if anything. Answers whether it is to be acknowledged as it should.
+    fn told(&mut self, hook: &'static str, what: Value) -> Result<Option<&Act>, Failure> {
+        let call = self.calls.entry(hook).or_default();
+        *call += 1;
+        let (call, incarnation) = (*call, self.incarnation);
+        let before = state::get(hook).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
+        let total = before + 1;
+        state::set(hook, &total.to_le_bytes())?;
+        let line = json!({ "hook": hook, "incarnation": incarnation, "call": call, "total": total, "told": what });
+        output::append_line("seen.jsonl", &line.to_string())?;
+
+        let fits = |row: &&Row| {
+            row.hook == hook && row.call == call && row.incarnation.is_none_or(|wanted| wanted == incarnation)
+        };
+        let act = self.rows.iter().find(fits).map(|row| &row.act);
+        match act {
+            Some(Act::Trap) => panic!("this guest was told to panic"),
+            Some(Act::Fail) => Err(Failure::new("this guest was told to fail")),
+            Some(Act::Retry) => {
+                Err(Failure::new("this guest was told to ask again").retry_after(Duration::from_millis(10)))
+            }
+            Some(Act::Hang) => loop {
+                std::thread::sleep(Duration::from_secs(3600));
+            },
+            other => Ok(other),
+        }
+    }
+}
+
+impl Lifecycle for HandlerTable {
+    fn start(&mut self, run: &Run) -> Result<(), Failure> {
+        self.incarnation = run.incarnation;
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        info!("stopped"; incarnation = self.incarnation);
+    }
+}
+
+impl EventHandler for HandlerTable {
+    fn on_events(&mut self, source: &Source, events: &[Event]) -> Result<u64, Failure> {
+        let counters: Vec<u64> = events.iter().map(|event| event.counter).collect();
+        let last = counters.last().copied().unwrap_or(0);
+        // How far the journal can be read, which is how far the handler was told.
+        let sees = journal::read(source, last.max(1), 1024).last().map(|event| event.counter);
+        let data = events.iter().filter(|event| event.data.is_some()).count();
+        Ok(match self.told("on-events", json!({ "counters": counters, "sees": sees, "with-data": data }))? {
+            Some(Act::Late) => 0,
+            Some(Act::TooMuch) => last + 1_000_000,
+            _ => last,
+        })
+    }
+}
+
+impl StatusHandler for HandlerTable {
+    fn on_status(&mut self, change: &Change) -> Result<(), Failure> {
+        let told = json!({
+            "from": change.from.name(), "to": change.to.name(), "detail": change.detail, "ok": change.totals.run.ok,
+            "data": change.data,
+        });
+        self.told("on-status", told).map(drop)
+    }
+}
+
+impl FinishedCallback for HandlerTable {
+    fn on_finished(&mut self, finish: &Finish) -> Result<(), Failure> {
+        let read = journal::before(&finish.source, finish.last_event + 1).count();
+        let told = json!({
+            "status": finish.status.name(), "rc": finish.rc, "cause": finish.cause, "by": finish.by,
+            "reason": finish.reason.as_ref().map(|reason| &reason.text), "last-event": finish.last_event, "read": read,
+        });
+        self.told("on-finished", told).map(drop)
+    }
+}
+
+playwarden_sdk::export!(HandlerTable: Lifecycle + EventHandler + StatusHandler + FinishedCallback);
