@@ -14,7 +14,7 @@ use self::project::Project;
 use super::context::Context;
 use super::exit::Exit;
 use super::terminal;
-use crate::config::FILE_NAME;
+use crate::config::{FILE_NAME, SCHEMA};
 
 #[derive(Args, Debug)]
 pub(super) struct InitArguments {
@@ -22,6 +22,10 @@ pub(super) struct InitArguments {
     #[arg(default_value = ".")]
     dir: PathBuf,
 }
+
+/// The schema lies beside the file, whose first line tells editors so.
+const SCHEMA_NAME: &str = "runner.schema.json";
+const SCHEMA_LINE: &str = "#:schema ./runner.schema.json\n";
 
 /// Written where there is no playbook.
 const HELLO: &str = "hello.yml";
@@ -84,7 +88,9 @@ fn write(context: &Context, dir: &Path) -> Result<(), Failed> {
         project.playbooks.push((format!("{below}{HELLO}"), "hello".to_owned()));
         said.push(format!("wrote {}, since there is no playbook here\n", shown(&hello)));
     }
-    let text = text::lay_out(&folder, &project, schema_line());
+    let schema = folder.join(SCHEMA_NAME);
+    fs::write(&schema, SCHEMA).map_err(failed(&schema, "cannot be written"))?;
+    let text = text::lay_out(&folder, &project, SCHEMA_LINE);
     create(&path, &text).map_err(failed(&path, "cannot be written"))?;
     let jobs: Vec<_> = project.playbooks.iter().map(|(_, name)| format!("`{name}`")).collect();
     let s = if jobs.len() == 1 { "" } else { "s" };
@@ -98,11 +104,6 @@ fn write(context: &Context, dir: &Path) -> Result<(), Failed> {
     said.push(format!("next: playwarden{file} check, then playwarden{file} run {first}\n"));
     terminal::out(&said.concat());
     Ok(())
-}
-
-/// The first line of a file that names its schema, for editors.
-fn schema_line() -> &'static str {
-    ""
 }
 
 /// Writes a file that is not there yet.
