@@ -60,6 +60,8 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         verbosity: (arguments.verbose > 0).then_some(arguments.verbose),
         timeout: arguments.timeout,
         run_id: arguments.run_id,
+        user: context.user(),
+        reason: arguments.reason,
     };
     // All of them first: a mistake in the second job should not be found after the first one has run.
     let mut plans = Vec::new();
