@@ -16,6 +16,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::limits;
+use crate::mask::Mask;
 
 /// Name of the log in the plugin's folder.
 pub(crate) const LOG: &str = "log.jsonl";
@@ -40,6 +41,7 @@ struct Inner {
     trouble: Option<String>,
     stdout: Vec<u8>,
     stderr: VecDeque<u8>,
+    mask: Mask,
 }
 
 #[derive(Serialize)]
@@ -59,7 +61,18 @@ impl Notes {
         let file = folder.map(open).transpose()?;
         let used = file.as_ref().map_or(Ok(0), |file| file.metadata().map(|metadata| metadata.len()))?;
         let (stdout, stderr) = (Vec::new(), VecDeque::new());
-        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used, over: false, trouble: None, stdout, stderr }))))
+        let (over, trouble, mask) = (false, None, Mask::default());
+        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used, over, trouble, stdout, stderr, mask }))))
+    }
+
+    /// Hides these from now on, in all that is kept.
+    pub(crate) fn hide(&self, mask: Mask) {
+        self.inner().mask = mask;
+    }
+
+    /// Returns a text without what is hidden.
+    pub(crate) fn hidden(&self, text: String) -> String {
+        self.inner().mask.text(text)
     }
 
     /// Keeps a line. An error is the guest's end: it has logged more than its limit, or the line could not be written.
@@ -89,7 +102,7 @@ impl Notes {
     /// Takes the end of the guest's standard error.
     pub(crate) fn take_stderr(&self) -> String {
         let bytes: Vec<u8> = self.inner().stderr.drain(..).collect();
-        String::from_utf8_lossy(&bytes).trim_end().to_owned()
+        self.hidden(String::from_utf8_lossy(&bytes).trim_end().to_owned())
     }
 
     pub(crate) fn stdout(&self) -> Stream {
@@ -114,7 +127,8 @@ fn encoded(level: &str, message: &str, fields: Vec<(String, String)>) -> serde_j
 
 impl Inner {
     fn line(&mut self, level: &str, message: &str, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        let line = encoded(level, message, fields)?;
+        let fields = fields.into_iter().map(|(key, value)| (key, self.mask.text(value))).collect();
+        let line = encoded(level, &self.mask.text(message.to_owned()), fields)?;
         self.used += line.len() as u64;
         if self.used > self.limit {
             self.over = true;
