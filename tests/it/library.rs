@@ -241,6 +241,7 @@ fn an_observer_that_panics_ends_the_run() {
         assert_eq!(outcome.status, Status::Canceled, "{kind}");
         let said = |text: &str| text.contains("this closure fails on purpose");
         assert!(matches!(&outcome.cause, Some(Cause::PluginFault { text, .. }) if said(text)), "{kind}: {outcome:?}");
+        assert_eq!(outcome.faulty_plugins, [format!("{kind}-handler")]);
         Evidence::of(&project);
         assert!(!project.path("reached").exists());
         fs::remove_dir_all(project.path("artifacts")).unwrap();

@@ -131,7 +131,10 @@ fn a_run_whose_host_was_killed_has_ended() {
     let mut run = start(&project);
     send(&run, Signal::KILL);
     run.wait().unwrap();
-    crate::alive::eventually("the end of everything", || marked(&mark).is_empty());
+    // Its guard ends what is left, and only then the run is over.
+    let over = || project.playwarden(&["list", "--status", "lost", "--json"]).expect(0).stdout.contains("the-run");
+    crate::alive::eventually("a lost run", over);
+    assert!(marked(&mark).is_empty());
     let shown = project.playwarden(&["cancel", "@"]).expect(2);
     assert!(shown.stderr.contains("run the-run has ended already: lost"), "{}", shown.stderr);
 }
