@@ -187,7 +187,8 @@ impl Plan {
         self
     }
 
-    /// Adds a finished callback: called once, with the outcome, when the run's files are written.
+    /// Adds a finished callback: called once, with the outcome, when the run's files are written. A panic there changes
+    /// nothing any more.
     #[must_use]
     pub fn on_finished(mut self, callback: impl FnOnce(&Outcome) + Send + 'static) -> Self {
         self.closures.finished.push(Box::new(callback));
