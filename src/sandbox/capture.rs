@@ -1,5 +1,6 @@
 //! What a guest says: log lines, standard output, standard error.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -33,6 +34,8 @@ pub(crate) struct Notes(Arc<Mutex<Inner>>);
 #[derive(Debug)]
 struct Inner {
     file: Option<File>,
+    /// Secrets that the guest was given; a log is no place for them.
+    hidden: Vec<String>,
     limit: u64,
     used: u64,
     over: bool,
@@ -59,7 +62,24 @@ impl Notes {
         let file = folder.map(open).transpose()?;
         let used = file.as_ref().map_or(Ok(0), |file| file.metadata().map(|metadata| metadata.len()))?;
         let (stdout, stderr) = (Vec::new(), VecDeque::new());
-        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used, over: false, trouble: None, stdout, stderr }))))
+        Ok(Self(Arc::new(Mutex::new(Inner {
+            file,
+            hidden: Vec::new(),
+            limit,
+            used,
+            over: false,
+            trouble: None,
+            stdout,
+            stderr,
+        }))))
+    }
+
+    /// Masks these wherever the guest logs them; those of fewer than four characters stay, as everywhere.
+    pub(crate) fn hide<'s>(&self, secrets: impl Iterator<Item = &'s String>) {
+        let mut hidden: Vec<String> = secrets.filter(|secret| secret.chars().count() >= 4).cloned().collect();
+        // One may stand within another.
+        hidden.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        self.inner().hidden = hidden;
     }
 
     /// Keeps a line. An error is the guest's end: it has logged more than its limit, or the line could not be written.
@@ -114,7 +134,8 @@ fn encoded(level: &str, message: &str, fields: Vec<(String, String)>) -> serde_j
 
 impl Inner {
     fn line(&mut self, level: &str, message: &str, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        let line = encoded(level, message, fields)?;
+        let fields = fields.into_iter().map(|(name, value)| (name, self.masked(&value).into_owned())).collect();
+        let line = encoded(level, &self.masked(message), fields)?;
         self.used += line.len() as u64;
         if self.used > self.limit {
             self.over = true;
@@ -126,6 +147,12 @@ impl Inner {
             return Err(wasmtime::Error::msg(trouble));
         }
         Ok(())
+    }
+
+    fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.hidden.iter().fold(Cow::Borrowed(text), |text, secret| {
+            if text.contains(secret.as_str()) { Cow::Owned(text.replace(secret, "********")) } else { text }
+        })
     }
 
     fn print(&mut self, bytes: &[u8]) -> wasmtime::Result<()> {
@@ -241,6 +268,16 @@ mod tests {
         second.line("info", "three", Vec::new()).unwrap_err();
         assert!(second.over_limit() && !first.over_limit());
         assert_eq!(std::fs::read_to_string(folder.path().join(LOG)).unwrap().lines().count(), 3);
+    }
+
+    #[test]
+    fn secrets_that_were_granted_are_masked() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = Notes::open(Some(folder.path()), 1 << 20).unwrap();
+        notes.hide(["hunter2".to_owned(), "hunter2hunter2".to_owned(), "x".to_owned()].iter());
+        notes.line("info", "hunter2hunter2 x", vec![("token".to_owned(), "is hunter2!".to_owned())]).unwrap();
+        let text = std::fs::read_to_string(folder.path().join(LOG)).unwrap();
+        assert!(text.contains(r#""message":"******** x""#) && text.contains(r#""token":"is ********!""#), "{text}");
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl Plugin {
         let (policy, handler) = (Arc::new(subscription), Arc::new(handler));
         let call = "instantiate";
         let notes = Notes::open(Some(&outputs), limits.log).map_err(|err| unserved(call, err))?;
+        notes.hide(grants.secrets.values());
         let outputs = Outputs::open(outputs, limits.output).map_err(|err| unserved(call, err))?;
         let mut guest = Guest::new(config, &limits, notes, outputs, grants).map_err(|why| unserved(call, why))?;
         guest.state = state;

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use playwarden_event::{Json, Origin};
-use playwarden_sandbox::{Fault, FaultKind, Folder};
+use playwarden_sandbox::{Fault, FaultKind, Folder, Limits};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
 use crate::hooks::finish;
@@ -173,6 +175,20 @@ fn a_folder_that_is_none_is_refused_before_anything_runs() {
             missing,
             "could not be served: the folder `audit` cannot be opened: No such file or directory (os error 2)"
         );
+    });
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_costs_one_deadline() {
+    block_on(async {
+        let mut project = tries(&json!([{ "what": "read", "path": "audit/pipe" }]));
+        fs::create_dir(project.path("audit")).unwrap();
+        let (kind, mode) = (FileType::Fifo, Mode::RUSR | Mode::WUSR);
+        mknodat(CWD, project.path("audit/pipe"), kind, mode, 0).unwrap();
+        grant(&mut project, "audit");
+        project.limits = Limits { finish: Duration::from_secs(1), ..project.limits };
+        let fault = reach(&project).await.unwrap_err();
+        assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Timeout, "took longer than 1s"));
     });
 }
 
