@@ -52,6 +52,8 @@ pub(crate) struct Observers {
     /// The counter of the last event in the journal.
     last: watch::Sender<u64>,
     hurry: watch::Sender<bool>,
+    /// When the run ended and the time for what is left began.
+    end: watch::Sender<Option<Instant>>,
     said: mpsc::UnboundedReceiver<(Said, Consequence)>,
 }
 
@@ -86,6 +88,7 @@ impl Observers {
     pub(crate) fn start(plugins: &[(Arc<LivePlugin>, Uses)], view: &Arc<View>) -> io::Result<Self> {
         let (last, news) = watch::channel(0);
         let (hurry, hurried) = watch::channel(false);
+        let (end, ended) = watch::channel(None);
         let (report, said) = mpsc::unbounded_channel();
         let mut list = Vec::new();
         for (plugin, uses) in plugins.iter().filter(|(_, uses)| uses.any()) {
@@ -97,6 +100,7 @@ impl Observers {
                 orders: inbox,
                 news: news.clone(),
                 hurried: hurried.clone(),
+                ended: ended.clone(),
                 report: report.clone(),
                 next: 1,
                 acknowledged: 0,
@@ -112,7 +116,7 @@ impl Observers {
             thread::Builder::new().name(name).spawn(move || runtime.block_on(worker.work()))?;
             list.push(Observer { plugin: Arc::clone(plugin), uses: *uses, orders });
         }
-        Ok(Self { list, last, hurry, said })
+        Ok(Self { list, last, hurry, end, said })
     }
 
     /// Says how far the journal goes.
@@ -148,6 +152,7 @@ impl Observers {
 
     /// Lets everybody take what is left up to this counter, each for as long as its `finish` allows since `end`.
     pub(crate) fn drain(&self, through: u64, end: Instant) -> Vec<oneshot::Receiver<()>> {
+        self.end.send_replace(Some(end));
         let order = |observer: &Observer, done| {
             let deadline = later(end, observer.plugin.limits.finish);
             Order::Drain { through, deadline, done }
@@ -190,6 +195,7 @@ struct Worker {
     orders: mpsc::UnboundedReceiver<Order>,
     news: watch::Receiver<u64>,
     hurried: watch::Receiver<bool>,
+    ended: watch::Receiver<Option<Instant>>,
     report: mpsc::UnboundedSender<(Said, Consequence)>,
     /// The counter that the next list begins with.
     next: u64,
@@ -237,10 +243,12 @@ impl Worker {
                     done.send(()).ok();
                     break;
                 }
-                Next::Status => self.tell_status().await,
+                Next::Status => {
+                    self.in_time(async |worker| worker.tell_status().await).await;
+                }
                 Next::Events => {
                     let last = *self.news.borrow_and_update();
-                    self.tell_events(last).await;
+                    self.in_time(async |worker| worker.tell_events(last).await).await;
                 }
             }
         }
@@ -366,6 +374,27 @@ impl Worker {
 
     // ---- the end ------------------------------------------------------------------------------------------------------
 
+    /// Does something as long as the run lasts, and its time after that. A call that is under way then is dropped where it
+    /// stands, and false is returned.
+    async fn in_time(&mut self, work: impl AsyncFnOnce(&mut Self)) -> bool {
+        let (mut hurried, mut ended, finish) = (self.hurried.clone(), self.ended.clone(), self.plugin.limits.finish);
+        let over = async {
+            match ended.wait_for(Option::is_some).await.map(|end| *end) {
+                Ok(end) => until(end.map(|end| later(end, finish))).await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let why = tokio::select! {
+            biased;
+            _ = hurried.wait_for(|hurried| *hurried) => IN_A_HURRY,
+            () = work(self) => return true,
+            () = over => LATE,
+        };
+        self.plugin.abandon();
+        self.give_up(self.view.last(), why);
+        false
+    }
+
     /// Hands over what is left, as long as there is time.
     async fn drain(&mut self, through: u64, deadline: Instant) {
         let mut asked_to_finish = false;
@@ -378,28 +407,21 @@ impl Worker {
             }
             let due = if statuses { self.statuses_again } else { self.events_again };
             if due.unwrap_or_else(Instant::now) >= deadline {
-                return self.give_up(through, "was not in time at the end of the run");
+                return self.give_up(through, LATE);
             }
-            let mut hurried = self.hurried.clone();
-            let step = async {
+            let step = async |worker: &mut Self| {
                 until(due).await;
                 if statuses {
-                    self.tell_status().await;
+                    worker.tell_status().await;
                 } else if events {
-                    self.tell_events(through).await;
+                    worker.tell_events(through).await;
                 } else {
-                    self.events_again = None;
-                    self.hand_over().await;
+                    worker.events_again = None;
+                    worker.hand_over().await;
                 }
             };
-            tokio::select! {
-                biased;
-                // A call that is under way is dropped where it stands.
-                _ = hurried.wait_for(|hurried| *hurried) => {
-                    self.plugin.abandon();
-                    return self.give_up(through, "was not waited for: somebody was in a hurry");
-                }
-                () = step => {}
+            if !self.in_time(step).await {
+                return;
             }
             asked_to_finish |= finish && self.events_again.is_none();
         }
@@ -430,8 +452,8 @@ impl Worker {
                 biased;
                 _ = hurried.wait_for(|hurried| *hurried) => {
                     self.plugin.abandon();
-                    let text = "was not waited for: somebody was in a hurry".to_owned();
-                    Err(Broken { fault: fault(ON_FINISHED, FaultKind::Timeout, text), again: false })
+                    let fault = fault(ON_FINISHED, FaultKind::Timeout, IN_A_HURRY.to_owned());
+                    Err(Broken { fault, again: false })
                 }
                 answer = self.plugin.ask(async |instance| instance.on_finished(finish).await) => answer,
             };
@@ -470,6 +492,9 @@ impl Worker {
         self.report.send(self.plugin.said(hook, broken)).ok();
     }
 }
+
+const LATE: &str = "was not in time at the end of the run";
+const IN_A_HURRY: &str = "was not waited for: somebody was in a hurry";
 
 const ON_EVENTS: &str = "event-handler.on-events";
 const ON_STATUS: &str = "status-handler.on-status";

@@ -145,3 +145,46 @@ fn who_asks_twice_does_not_wait_for_a_callback() {
     assert_eq!((outcome.status, &outcome.faulty_plugins[..]), (Status::Successful, &["waits".to_owned()][..]));
     assert!(ended.stderr.contains("was not waited for: somebody was in a hurry"), "{}", ended.stderr);
 }
+
+// ---- a handler that does not come to an end ---------------------------------------------------------------------------
+
+/// Hangs in its first call, which may take longer than any test.
+fn hangs(finish: &str, playbook: &str) -> Project {
+    let keys = format!(
+        "config = {{ do = [{{ hook = \"on-events\", call = 1, act = \"hang\" }}] }}\n\
+         limits = {{ call = \"1h\", finish = {finish:?} }}"
+    );
+    project(1, "event-handlers = [\"h\"]", &plugin("h", "handler_table", &keys), playbook)
+}
+
+#[test]
+fn a_handler_in_a_long_call_keeps_the_end_waiting_only_so_long() {
+    let project = hangs("300ms", PLAY);
+    let _shown = project.playwarden(&["run"]).expect(0);
+    let events = project.events();
+    let found = faults(&events);
+    assert_eq!(brief(&found), [["event-handler.on-events", "timeout", "ignore"].map(str::to_owned)]);
+    let text = &found[0].text;
+    assert!(text.starts_with("was not in time at the end of the run: of ") && text.ends_with(" up to 0"), "{text}");
+    assert_eq!(
+        (project.outcome().status, &project.outcome().faulty_plugins[..]),
+        (Status::Successful, &["h".to_owned()][..])
+    );
+}
+
+#[test]
+fn who_asks_twice_does_not_wait_for_a_handler() {
+    let project = hangs("1h", PLAY);
+    let mut child = project.start(&["run", "--run-id", "the-run"]);
+    let journal = project.path("artifacts/the-run/events.jsonl");
+    eventually("the last result", || fs::read_to_string(&journal).is_ok_and(|text| text.contains("playbook_on_stats")));
+    // Ansible may still be alive the first time; from then on only the handler is.
+    eventually("the end", || {
+        let _asked = project.playwarden(&["cancel", "the-run", "--now", "--no-wait"]);
+        child.try_wait().unwrap().is_some()
+    });
+    let ended = ran(child.wait_with_output().unwrap());
+    assert!(matches!(ended.code, Some(0 | 20)), "{ended:?}");
+    assert_eq!(project.outcome().faulty_plugins, ["h"]);
+    assert!(ended.stderr.contains("was not waited for: somebody was in a hurry"), "{}", ended.stderr);
+}
