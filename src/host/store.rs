@@ -18,6 +18,7 @@ pub use folder::StoreError;
 pub use follow::{Follower, Growing, Next, Watch};
 pub use journal::{ChainError, verify};
 pub(crate) use journal::{Journal, read_at};
+pub(crate) use list::rc_text;
 pub use list::{Found, NotFound, Store, StoredRun};
 pub(crate) use output::Output;
 pub use read::{Filter, HostRecap, Recap, RecapSource};

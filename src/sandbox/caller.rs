@@ -79,7 +79,8 @@ impl Caller {
         call: impl AsyncFnOnce(&mut Store<Guest>, &WasmInstance) -> wasmtime::Result<Result<T, wit::Failure>>,
     ) -> Result<T, Fault> {
         self.call(name, limit, call).await?.map_err(|failure| {
-            let text = format!("answered with a failure: {}", convert::cut(failure.message, 4096));
+            let message = self.guest().notes.hidden(failure.message);
+            let text = format!("answered with a failure: {}", convert::cut(message, 4096));
             let retry_after = failure.retry_after_ms.map(Duration::from_millis);
             Fault { retry_after, ..self.failed(name, text) }
         })

@@ -15,6 +15,7 @@ use crate::convert;
 use crate::grants::Grants;
 use crate::http::Gate;
 use crate::limits::{Deadline, Limits, MemoryLimiter, RESOURCES};
+use crate::mask::Mask;
 use crate::outputs::Outputs;
 use crate::view::{RunView, Subscription};
 
@@ -62,13 +63,16 @@ impl Guest {
         config: Json,
         limits: &Limits,
         notes: Notes,
-        outputs: Outputs,
+        mut outputs: Outputs,
         grants: Grants,
     ) -> Result<Self, String> {
         // Everything that a builder does not name is closed, empty or refused.
         let mut builder = WasiCtx::builder();
         builder.stdout(notes.stdout()).stderr(notes.stderr()).allow_tcp(false).allow_udp(false);
         grants.hand_to(&mut builder)?;
+        let mask = Mask::new(&grants.secrets);
+        outputs.mask = mask.clone();
+        notes.hide(mask);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(HEADERS);
         Ok(Self {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use playwarden_event::{Event, Json, StartRequest, Timestamp, Totals, Verdict};
+use playwarden_event::{Event, Json, Reason, StartRequest, Timestamp, Totals, Verdict};
 
 use crate::bindings::exports::playwarden::plugin as hooks;
 use crate::bindings::playwarden::plugin::types as wit;
@@ -101,7 +101,6 @@ impl Plugin {
         let (policy, handler) = (Arc::new(subscription), Arc::new(handler));
         let call = "instantiate";
         let notes = Notes::open(Some(&outputs), limits.log).map_err(|err| unserved(call, err))?;
-        notes.hide(grants.secrets.values());
         let outputs = Outputs::open(outputs, limits.output).map_err(|err| unserved(call, err))?;
         let mut guest = Guest::new(config, &limits, notes, outputs, grants).map_err(|why| unserved(call, why))?;
         guest.state = state;
@@ -164,7 +163,7 @@ impl Instance {
         let ask = self.caller.ask("cancel-policy.evaluate", self.limits.call, async |store, instance| {
             indices.load(&mut *store, instance)?.call_evaluate(store, source, &events, totals).await
         });
-        ask.await.map(convert::verdict)
+        ask.await.map(|verdict| self.said(verdict))
     }
 
     /// Asks whether a task may start on a host.
@@ -179,7 +178,7 @@ impl Instance {
         let ask = self.caller.ask("start-policy.admit", self.limits.call, async |store, instance| {
             indices.load(&mut *store, instance)?.call_admit(store, source, &start, totals).await
         });
-        ask.await.map(convert::verdict)
+        ask.await.map(|verdict| self.said(verdict))
     }
 
     /// Asks as time goes by.
@@ -193,7 +192,7 @@ impl Instance {
         let ask = self.caller.ask("tick-policy.tick", self.limits.call, async |store, instance| {
             indices.load(&mut *store, instance)?.call_tick(store, source, now.ns(), totals).await
         });
-        ask.await.map(convert::verdict)
+        ask.await.map(|verdict| self.said(verdict))
     }
 
     /// Hands events to the event handler, in order, and returns the counter up to which it needs nothing again. That may be
@@ -253,6 +252,16 @@ impl Instance {
             indices.load(&mut *store, instance)?.call_on_finished(store, &finish).await
         });
         ask.await
+    }
+
+    /// Takes a verdict, without the guest's secrets.
+    fn said(&self, verdict: wit::Verdict) -> Verdict {
+        let hide = |reason: Reason| Reason { text: self.caller.guest().notes.hidden(reason.text), ..reason };
+        match convert::verdict(verdict) {
+            Verdict::Proceed => Verdict::Proceed,
+            Verdict::Warn(reason) => Verdict::Warn(hide(reason)),
+            Verdict::Cancel(reason, stop) => Verdict::Cancel(hide(reason), stop),
+        }
     }
 
     /// Makes the last call. It has a deadline of its own.

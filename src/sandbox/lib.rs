@@ -25,6 +25,7 @@ mod http;
 mod instance;
 mod limits;
 mod load;
+mod mask;
 mod outputs;
 mod view;
 

@@ -431,7 +431,7 @@ impl Plugin {
         let problem = |problem: hooks::config_check::Problem| Problem {
             severity: severity(problem.severity),
             pointer: problem.pointer,
-            message: problem.message,
+            message: caller.guest().notes.hidden(problem.message),
         };
         Ok(problems.into_iter().map(problem).collect())
     }

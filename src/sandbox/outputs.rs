@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use playwarden_event::Json;
 
 use crate::capture::LOG;
+use crate::mask::Mask;
 
 /// Files of one plugin; more names than this is a mistake or an attack.
 const FILE_LIMIT: usize = 64;
@@ -23,12 +24,13 @@ pub(crate) struct Outputs {
     files: HashMap<String, Option<File>>,
     used: u64,
     limit: u64,
+    pub(crate) mask: Mask,
 }
 
 impl Outputs {
     /// Returns what every write to is refused: there is no run.
     pub(crate) fn nowhere() -> Self {
-        Self { folder: None, files: HashMap::new(), used: 0, limit: 0 }
+        Self { folder: None, files: HashMap::new(), used: 0, limit: 0, mask: Mask::default() }
     }
 
     /// Opens a folder. What earlier incarnations wrote counts toward the limits.
@@ -43,7 +45,7 @@ impl Outputs {
                 files.insert(name.to_string_lossy().into_owned(), None);
             }
         }
-        Ok(Self { folder: Some(folder), files, used, limit })
+        Ok(Self { folder: Some(folder), files, used, limit, mask: Mask::default() })
     }
 
     pub(crate) fn append(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
@@ -67,6 +69,7 @@ impl Outputs {
         let Some(folder) = &self.folder else {
             return Err("there is no run to write outputs for".to_owned());
         };
+        let data = &*self.mask.bytes(data);
         let used = self.used.saturating_add(data.len() as u64);
         if used > self.limit {
             return Err(format!("the outputs of this plugin are limited to {} bytes", self.limit));

@@ -5,6 +5,8 @@
 //! - `plays`: real Ansible, what becomes of each thing that a play can do
 //! - `gate`: nothing starts after the breaking event
 //! - `guests`: one attack each, against the sandbox
+//! - `hooks`: plugins that observe, and what they may reach
+//! - `library`: the same from a Rust program
 //! - `begin`: a runner.toml for a folder, and an Ansible for a machine that has none
 //! - `reading`: what the commands tell of runs, live ones among them
 //! - `refusals`: bad input, and what is said about it
@@ -24,6 +26,8 @@ mod evidence;
 mod gate;
 mod golden;
 mod guests;
+mod hooks;
+mod library;
 mod plays;
 mod reading;
 mod refusals;

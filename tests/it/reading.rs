@@ -239,6 +239,8 @@ fn every_exit_code_is_explained() {
     assert!(shown.starts_with("21: canceled by a policy's verdict\n\n"), "{shown}");
     let list = stdout(&project, &["explain"]);
     assert!(codes.values().all(|code| list.lines().any(|line| line.split_whitespace().next() == Some(code))), "{list}");
+    let shown = stdout(&project, &["explain", "bad-origin"]);
+    assert!(shown.contains("\n    [plugins.siem.grants]\n"), "an example is a block of its own: {shown}");
     let shown = project.playwarden(&["explain", "99"]).expect(2);
     assert!(shown.stderr.contains("no code `99`"), "{}", shown.stderr);
 }

@@ -48,7 +48,11 @@ pub(super) fn explain(context: &Context, arguments: &ExplainArguments) -> Exit {
         (all, true) => print_json(all),
         ([one], false) if arguments.code.is_some() => {
             let head = one.meaning.map_or(String::new(), |meaning| format!(": {meaning}"));
-            terminal::out(&format!("{}{head}\n\n{}\n", one.code, wrap(one.text)));
+            terminal::out(&format!(
+                "{}{head}\n\n{}\n",
+                one.code,
+                if one.meaning.is_some() { wrap(one.text) } else { one.text.to_owned() }
+            ));
         }
         (all, false) => {
             let row = |one: &Explained<'_>| match one.meaning {

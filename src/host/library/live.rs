@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -43,7 +44,10 @@ pub fn run_async(mut plan: Plan) -> Result<Run, Error> {
     let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
     let teller = Arc::clone(&shared);
     let carry_out = move || {
-        let result = runtime.block_on(carry_out(plan, plugins, canceled, &teller));
+        // Whatever happens there, nobody waits for ever.
+        let work = AssertUnwindSafe(|| runtime.block_on(carry_out(plan, plugins, canceled, &teller)));
+        let gone = |_| Err(Error::System(io::Error::other("the run's thread panicked")));
+        let result = catch_unwind(work).unwrap_or_else(gone);
         // Plugins are made by it and must be gone before.
         drop(sandbox);
         teller.end(result);

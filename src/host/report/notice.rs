@@ -22,6 +22,7 @@ pub fn notice(event: &Event) -> Option<String> {
         }
         EventKind::PluginFault(fault) => {
             let follows = match fault.on_fault.as_str() {
+                "restart" => "it is started again",
                 "ignore" => "the run goes on without it",
                 "fail" => "the run goes on without it and will end failed",
                 _ => "the run is canceled",

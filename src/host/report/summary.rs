@@ -105,7 +105,7 @@ fn tail(outcome: &Outcome, whole: bool) -> String {
         writeln!(text, "  still alive: process {} ({})", process.pid, one_line(&process.command, 100)).ok();
     }
     for plugin in &outcome.faulty_plugins {
-        writeln!(text, "  plugin `{plugin}` had a fault and was left out from there on").ok();
+        writeln!(text, "  plugin `{plugin}` had a fault").ok();
     }
     text
 }

@@ -373,8 +373,12 @@ impl Run<'_> {
     fn tell(&mut self, event: &Arc<Event>) {
         self.policies.push(event);
         self.observers.tell(event.counter());
-        self.closures.tell(event);
+        let panicked = self.closures.tell(event);
         (self.watch)(Update::Event(event, self.publisher.view.totals()));
+        for fault in panicked {
+            let cause = Cause::PluginFault { name: fault.plugin.name.clone(), text: fault.text.clone() };
+            self.hear(Said::Fault(fault), Consequence::End(cause, Stop::Now));
+        }
     }
 
     /// Keeps what the conclusion will need.

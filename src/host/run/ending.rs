@@ -2,7 +2,7 @@
 //!
 //! The order is fixed: observers take what they have not taken; the last change of the status and `run_finished` are
 //! published and taken too; finished callbacks are called; each plugin is stopped; then `run.json`, `rc` and `status` are
-//! written, once. After `run_finished` only `plugin_fault` follows, of a plugin that broke then.
+//! written, once, and closures are told of the end. After `run_finished` only `plugin_fault` follows, of a plugin that broke then.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::dispatcher::Run;
 use super::launch::write_record;
 use super::plugin::{Broken, Hook};
 use super::publish::journal_error;
-use crate::store::StoreError;
+use crate::store::{StoreError, rc_text};
 
 impl Run<'_> {
     pub(super) async fn finish(mut self) -> Finished {
@@ -61,9 +61,6 @@ impl Run<'_> {
         let finish = Arc::new(Finish { outcome: outcome.clone(), last_event });
         let told = self.observers.finish(&finish);
         self.wait_for(told).await;
-        for tell in std::mem::take(&mut self.closures.finished) {
-            tell(&outcome);
-        }
         self.stop_plugins().await;
 
         self.close(outcome)
@@ -107,7 +104,7 @@ impl Run<'_> {
 
     fn faulty(&self) -> Vec<String> {
         let plugins = self.plugins.iter().filter(|(plugin, _)| plugin.is_faulty());
-        let closures = self.policies.faulty().map(str::to_owned);
+        let closures = self.policies.faulty().map(str::to_owned).chain(self.closures.broken.iter().cloned());
         plugins.map(|(plugin, _)| plugin.identity.name.clone()).chain(closures).collect()
     }
 
@@ -127,14 +124,14 @@ impl Run<'_> {
         if written.is_ok() {
             self.folder.tidy();
         }
+        self.closures.finish(&outcome);
         Finished { id: self.record.id, folder: self.folder.path().to_owned(), outcome }
     }
 
     fn write_end(&mut self, outcome: &Outcome) -> Result<(), StoreError> {
         self.record.outcome = Some(outcome.clone());
         self.publisher.sync().map_err(|err| journal_error(self.folder.path(), err))?;
-        let rc = outcome.rc.map_or_else(|| "None".to_owned(), |rc| rc.to_string());
-        self.folder.replace("rc", &rc)?;
+        self.folder.replace("rc", &rc_text(outcome))?;
         write_record(&self.folder, &self.record)?;
         self.folder.replace("status", outcome.status.word())
     }

@@ -5,7 +5,6 @@
 //! else be asked about its own warnings for ever. All of that follows from the journal alone, so a replay asks the same
 //! questions.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use playwarden_event::{Cause, Event, EventKind, PluginIdentity, StartRequest, St
 use playwarden_sandbox::{Fault, FaultKind, RunView as _};
 use tokio::time::Instant;
 
-use super::closures::Judge;
+use super::closures::{Judge, caught};
 use super::plugin::{Broken, Hook, LivePlugin};
 use super::view::View;
 use crate::config::Mode;
@@ -177,10 +176,7 @@ impl Policies {
 /// Asks a closure about each event, until it has something to say.
 fn judged(judge: &mut Judge, events: &[Arc<Event>], totals: Totals) -> Result<Verdict, Broken> {
     let ask = || events.iter().map(|event| judge.ask(event, totals)).find(|verdict| *verdict != Verdict::Proceed);
-    catch_unwind(AssertUnwindSafe(ask)).map(|verdict| verdict.unwrap_or(Verdict::Proceed)).map_err(|panic| {
-        let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        let text = format!("panicked: {words}");
+    caught(ask).map(|verdict| verdict.unwrap_or(Verdict::Proceed)).map_err(|text| {
         let fault =
             Fault { call: "cancel-policy", kind: FaultKind::Trap, text, stderr: String::new(), retry_after: None };
         Broken { fault, again: false }
@@ -196,12 +192,12 @@ fn list_end(pending: &[Arc<Event>], all: bool) -> Option<usize> {
     (all || whole >= LIST).then_some(whole.min(LIST))
 }
 
-fn ends_list(event: &Event) -> bool {
+pub(super) fn ends_list(event: &Event) -> bool {
     let marks = event.marks();
     marks.failed || marks.unreachable
 }
 
-fn is_plugins_own(event: &Event) -> bool {
+pub(super) fn is_plugins_own(event: &Event) -> bool {
     matches!(event.kind(), EventKind::PolicyVerdict(_) | EventKind::PluginFault(_))
 }
 

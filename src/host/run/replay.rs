@@ -5,18 +5,18 @@
 //! same order, in lists of its own.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use playwarden_event::kind::{PluginFault, PolicyVerdict};
+use playwarden_event::kind::{PluginFault, PolicyVerdict, Question};
 use playwarden_event::reader::{JournalReader, ReadError};
 use playwarden_event::{Event, EventKind, Json, Outcome, StartRequest};
 use playwarden_sandbox::{Finish, Instance, Plugin, RunInfo, RunView as _, Sandbox, StatusChange};
 
 use super::plugin::{Broken, Hook, LivePlugin};
-use super::policies::{Consequence, Policies, Said};
+use super::policies::{Consequence, Policies, Said, ends_list, is_plugins_own};
 use super::prepare::{TroubleKind, load};
 use super::view::View;
 use crate::plan::PluginPlan;
@@ -64,6 +64,9 @@ pub enum ReplayError {
     /// The journal is damaged.
     #[error("`{}` is damaged", .0.display())]
     Damaged(PathBuf, #[source] ReadError),
+    /// A folder that the plugin is granted cannot be made.
+    #[error("the folder `{}` cannot be made", .0.display())]
+    Folder(PathBuf, #[source] std::io::Error),
 }
 
 impl Replay {
@@ -105,6 +108,9 @@ impl Replay {
             // What was linked for it stays, and refuses everything.
             plan.grants.http.clear();
         }
+        for granted in plan.grants.write.iter().filter(|_| self.reaches) {
+            fs::create_dir_all(&granted.path).map_err(|err| ReplayError::Folder(granted.path.clone(), err))?;
+        }
         let live = LivePlugin::new(self.plugin.clone(), &plan, info, Arc::clone(&view), outputs.to_owned());
         let live = Arc::new(live);
         let judging = self.plugin.hooks().cancel_policy.then(|| (Arc::clone(&live), None));
@@ -118,6 +124,8 @@ impl Replay {
             list: Vec::new(),
             refused: HashSet::new(),
             canceled: false,
+            list_ended: false,
+            over: false,
             came_to: CameTo::default(),
         };
         if show.hooks.event_handler {
@@ -154,6 +162,10 @@ struct Show<'t> {
     /// Starts that were refused in the run, by uuid: several policies may have said so.
     refused: HashSet<String>,
     canceled: bool,
+    /// The last event that is not a plugin's own ended the policy's list.
+    list_ended: bool,
+    /// The run had come to its end: policies were not asked any more.
+    over: bool,
     came_to: CameTo,
 }
 
@@ -162,11 +174,19 @@ impl Show<'_> {
         if let Some(start) = self.start(&event) {
             self.settle(true).await;
             self.admit(&event, &start).await;
+        } else if self.all_were_asked(&event) {
+            self.settle(true).await;
+        }
+        self.over |= is_the_end(&event);
+        if !is_plugins_own(&event) {
+            self.list_ended = ends_list(&event);
         }
         self.view.push(&event, place);
-        self.policies.push(&event);
         self.came_to.events = event.counter();
-        self.settle(false).await;
+        if !self.over {
+            self.policies.push(&event);
+            self.settle(false).await;
+        }
         if self.hooks.event_handler && self.live.heard.wants(event.name()) {
             self.list.push(Arc::clone(&event));
         }
@@ -188,6 +208,15 @@ impl Show<'_> {
             EventKind::RunFinished(finished) => *outcome = Some(Outcome::clone(finished)),
             EventKind::RunnerOnStart(_) if self.canceled => self.came_to.spared += 1,
             _ => {}
+        }
+    }
+
+    /// Whether this event shows that policies had judged everything before it: at the run's end, and where one had
+    /// something to say although no list had ended.
+    fn all_were_asked(&self, event: &Event) -> bool {
+        match event.kind() {
+            EventKind::PolicyVerdict(verdict) => verdict.question == Question::Evaluate && !self.list_ended,
+            _ => !self.over && is_the_end(event),
         }
     }
 
@@ -274,7 +303,9 @@ impl Show<'_> {
     }
 
     async fn end(mut self, outcome: Option<Outcome>) -> CameTo {
-        self.settle(true).await;
+        if !self.over {
+            self.settle(true).await;
+        }
         if self.hooks.event_handler && !self.list.is_empty() {
             self.hand_over().await;
         }
@@ -291,5 +322,14 @@ impl Show<'_> {
             self.said(said);
         }
         self.came_to
+    }
+}
+
+/// What is published behind the last question to policies.
+fn is_the_end(event: &Event) -> bool {
+    match event.kind() {
+        EventKind::StartFailed(_) => true,
+        EventKind::StatusChanged(change) => change.to.is_terminal(),
+        _ => false,
     }
 }

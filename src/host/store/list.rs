@@ -210,10 +210,16 @@ fn mark_lost(run: &mut StoredRun) -> io::Result<()> {
         left_alive: Vec::new(),
         faulty_plugins: Vec::new(),
     });
+    replace(&run.folder.join("rc"), &rc_text(&outcome))?;
     replace(&run.folder.join("status"), outcome.status.word())?;
     run.record.outcome = Some(outcome);
     let text = serde_json::to_string_pretty(&run.record)?;
     replace(&run.folder.join(RunRecord::FILE), &format!("{text}\n"))
+}
+
+/// What the file `rc` says of a run.
+pub(crate) fn rc_text(outcome: &Outcome) -> String {
+    outcome.rc.map_or_else(|| "None".to_owned(), |rc| rc.to_string())
 }
 
 /// For times in lists.
