@@ -11,6 +11,7 @@ mod conclude;
 mod dispatcher;
 mod ending;
 mod launch;
+mod observer;
 mod observers;
 mod person;
 mod plugin;

@@ -1,6 +1,7 @@
 //! `playwarden cancel`: asks for the end of a run that another process works on, and waits for it.
 
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -11,6 +12,9 @@ use super::terminal;
 use crate::report::listing;
 use crate::run::{self, CancelError};
 use crate::store::{StoredRun, Watch};
+
+/// How often is looked where nothing wakes us.
+const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Args, Debug)]
 pub(super) struct CancelArguments {
@@ -68,7 +72,10 @@ fn wait(context: &Context, run: &StoredRun, watch: &Watch) -> Exit {
     terminal::note(&format!("run {} is asked to end\n", run.record.id));
     let mut run = run.clone();
     while run.record.outcome.is_none() {
-        watch.wait(std::io::stderr().as_fd());
+        if !watch.wait(std::io::stderr().as_fd()) {
+            // Who read what we say is gone; the run's end is waited for all the same.
+            std::thread::sleep(LOOK);
+        }
         match run.again() {
             Ok(now) => run = now,
             Err(why) => {

@@ -75,7 +75,8 @@ impl Context {
         let path = self.config_path().ok_or_else(|| {
             let message = format!("there is no `{FILE_NAME}` in this folder or above it");
             let finding = crate::config::Finding::error("missing-file", Path::new(""), message);
-            let help = "change to the folder of a project, or name a file with `--file`";
+            let help =
+                "change to the folder of a project, name a file with `--file`, or let `playwarden init` write one";
             Findings::new(vec![finding.help(help)])
         })?;
         Config::load(&path)

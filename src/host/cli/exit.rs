@@ -127,7 +127,7 @@ impl Exit {
                  inventory is looked for beside runner.toml."
             }
             Self::CanceledByPerson => {
-                "Somebody asked for the end: Ctrl-C, or a SIGTERM or SIGHUP to Playwarden. No further task was started, what \
+                "Somebody asked for the end: Ctrl-C, `playwarden cancel`, or a SIGTERM or SIGHUP. No further task was started, what \
                  was running was interrupted, and nothing of the run is alive any more. `playwarden show` names the tasks \
                  that were interrupted."
             }

@@ -19,7 +19,7 @@ pub(super) struct EventsArguments {
     #[command(flatten)]
     one: OneRun,
     /// Go on until the run ends
-    #[arg(short, long)]
+    #[arg(long)]
     follow: bool,
     /// Only events about this inventory host
     #[arg(long, value_name = "HOST")]
@@ -41,7 +41,7 @@ pub(super) struct StdoutArguments {
     #[arg(default_value = "@")]
     run: String,
     /// Go on until the run ends
-    #[arg(short, long)]
+    #[arg(long)]
     follow: bool,
 }
 

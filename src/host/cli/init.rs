@@ -88,10 +88,16 @@ fn write(context: &Context, dir: &Path) -> Result<(), Failed> {
         project.playbooks.push((format!("{below}{HELLO}"), "hello".to_owned()));
         said.push(format!("wrote {}, since there is no playbook here\n", shown(&hello)));
     }
-    let schema = folder.join(SCHEMA_NAME);
-    fs::write(&schema, SCHEMA).map_err(failed(&schema, "cannot be written"))?;
     let text = text::lay_out(&folder, &project, SCHEMA_LINE);
     create(&path, &text).map_err(failed(&path, "cannot be written"))?;
+    let schema = folder.join(SCHEMA_NAME);
+    match create(&schema, SCHEMA) {
+        // It may be that of another runner.toml, or changed by hand.
+        Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {
+            said.push(format!("left {} as it is\n", shown(&schema)));
+        }
+        written => written.map_err(failed(&schema, "cannot be written"))?,
+    }
     let jobs: Vec<_> = project.playbooks.iter().map(|(_, name)| format!("`{name}`")).collect();
     let s = if jobs.len() == 1 { "" } else { "s" };
     let first = &project.playbooks[0].1;

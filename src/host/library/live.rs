@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use playwarden_event::reader::{JournalReader, ReadError};
 use playwarden_event::{Event, EventKind, Facts, Json, Outcome, Status};
 use playwarden_sandbox::Sandbox;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -29,21 +30,26 @@ pub fn run(plan: Plan) -> Result<Run, Error> {
 
 /// Begins to carry a plan out, on a thread of its own. The run goes on whatever becomes of the handle.
 ///
+/// Takes as long as the plugins take to load. May be called from asynchronous code too, which it blocks that long.
+///
 /// # Errors
 /// When a plugin cannot be used or there is no thread to be had; nothing was started then. What goes wrong later is said
 /// by [`Run::wait`].
 pub fn run_async(mut plan: Plan) -> Result<Run, Error> {
     let id = plan.job.run_id.get_or_insert_with(|| Uuid::new_v4().to_string()).clone();
     let folder = plan.job.artifacts.join(&id);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
-    let sandbox = Sandbox::new(plan.settings.cache.as_ref().map(|cache| cache.join("plugins")));
-    let sandbox = sandbox.map_err(Error::Engine)?;
-    let plugins = runtime.block_on(run::prepare(&plan.job, &sandbox)).map_err(Error::Plugins)?;
-
     let (cancel, canceled) = watch::channel(0);
     let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
     let teller = Arc::clone(&shared);
-    let carry_out = move || {
+    let (ready, is_ready) = mpsc::channel();
+    let whole = move || {
+        let prepared = prepare(&plan);
+        let (runtime, sandbox, plugins) = match prepared {
+            Ok(prepared) => prepared,
+            // Whoever asked waits for it.
+            Err(err) => return drop(ready.send(Err(err))),
+        };
+        ready.send(Ok(())).ok();
         // Whatever happens there, nobody waits for ever.
         let work = AssertUnwindSafe(|| runtime.block_on(carry_out(plan, plugins, canceled, &teller)));
         let gone = |_| Err(Error::System(io::Error::other("the run's thread panicked")));
@@ -52,8 +58,17 @@ pub fn run_async(mut plan: Plan) -> Result<Run, Error> {
         drop(sandbox);
         teller.end(result);
     };
-    thread::Builder::new().name(format!("run {id}")).spawn(carry_out).map_err(Error::System)?;
+    thread::Builder::new().name(format!("run {id}")).spawn(whole).map_err(Error::System)?;
+    is_ready.recv().unwrap_or_else(|_| Err(Error::System(io::Error::other("the run's thread panicked"))))?;
     Ok(Run { id, folder, live: Some(Live { shared, cancel: Arc::new(cancel) }) })
+}
+
+fn prepare(plan: &Plan) -> Result<(Runtime, Sandbox, Prepared), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
+    let sandbox = Sandbox::new(plan.settings.cache.as_ref().map(|cache| cache.join("plugins")));
+    let sandbox = sandbox.map_err(Error::Engine)?;
+    let plugins = runtime.block_on(run::prepare(&plan.job, &sandbox)).map_err(Error::Plugins)?;
+    Ok((runtime, sandbox, plugins))
 }
 
 async fn carry_out(
@@ -70,6 +85,8 @@ async fn carry_out(
         {
             shared.state().status = change.to;
         }
+        // Its first event: now there is a folder, and it is this run's.
+        shared.state().begun = true;
     };
     run::run(&job, plugins, closures, &settings, canceled, &mut tell).await.map_err(Error::Store)
 }
@@ -99,13 +116,15 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     status: Status,
+    /// There is a folder, and it is this run's.
+    begun: bool,
     /// How it ended, until somebody took the error.
     end: Option<Result<Outcome, Option<Error>>>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { status: Status::Unstarted, end: None }
+        Self { status: Status::Unstarted, begun: false, end: None }
     }
 }
 
@@ -153,7 +172,16 @@ impl Run {
         }
     }
 
-    /// Returns how the run ended; none while it lasts.
+    /// Whether nothing follows any more, also because the run could not begin.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match &self.live {
+            Some(live) => live.shared.state().end.is_some(),
+            None => self.outcome().is_some(),
+        }
+    }
+
+    /// Returns how the run ended; none while it lasts, and of one that could not begin: see [`Run::is_over`].
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         match &self.live {
@@ -174,7 +202,7 @@ impl Run {
     /// # Errors
     /// When the run has not begun, or its folder cannot be read.
     pub fn stdout(&self) -> io::Result<File> {
-        File::open(self.folder.join("stdout"))
+        File::open(self.begun()?.join("stdout"))
     }
 
     /// Returns the events so far, in order.
@@ -182,8 +210,8 @@ impl Run {
     /// # Errors
     /// When the run has not begun, or its folder cannot be read.
     pub fn events(&self) -> io::Result<Events> {
-        let file = File::open(self.folder.join("events.jsonl"))?;
-        Ok(Events { reader: JournalReader::new(BufReader::new(file)), host: None, live: self.outcome().is_none() })
+        let file = File::open(self.begun()?.join("events.jsonl"))?;
+        Ok(Events { reader: JournalReader::new(BufReader::new(file)), host: None, live: !self.is_over() })
     }
 
     /// Returns the events so far that are about an inventory host, in order.
@@ -240,8 +268,15 @@ impl Run {
         }
     }
 
+    /// The folder, if there is one: that of its name could be another run's before.
+    fn begun(&self) -> io::Result<&Path> {
+        let begun = self.live.as_ref().is_none_or(|live| live.shared.state().begun);
+        let none = || io::Error::new(io::ErrorKind::NotFound, "the run has not begun");
+        begun.then_some(self.folder.as_path()).ok_or_else(none)
+    }
+
     fn stored(&self) -> Result<StoredRun, Error> {
-        StoredRun::load(&self.folder).map_err(|why| Error::System(io::Error::other(why)))
+        StoredRun::load(self.begun().map_err(Error::System)?).map_err(|why| Error::System(io::Error::other(why)))
     }
 }
 

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::files::{self, settled};
 use super::resolve::Resolver;
-use super::{Component, FolderGrant, Grants, PluginPlan};
+use super::{AnsiblePlan, Component, FolderGrant, Grants, PluginPlan, PrivateAnsible};
 use crate::config::{Finding, Plugin, SecretSource};
 
 /// The largest secret that is read from a file.
@@ -107,13 +107,13 @@ impl Resolver<'_> {
     }
 
     /// Looks at all folders together: what no plugin may write, and what only one may.
-    pub(super) fn check_folders(&mut self, plugins: &[PluginPlan]) {
+    pub(super) fn check_folders(&mut self, plugins: &[PluginPlan], ansible: Option<&AnsiblePlan>) {
         let mut seen: Vec<(&str, &FolderGrant)> = Vec::new();
         let all = plugins.iter().flat_map(|plugin| plugin.grants.write.iter().enumerate().map(move |at| (plugin, at)));
         for (plugin, (index, folder)) in all {
             let (name, written) = (plugin.name.as_str(), &folder.name);
             let other = seen.iter().find(|(_, other)| overlap(&folder.path, &other.path));
-            let (code, message, help) = match (self.kept(plugins, &folder.path), other) {
+            let (code, message, help) = match (self.kept(plugins, ansible, &folder.path), other) {
                 (Some(what), _) => {
                     let message = format!("plugin `{name}` may write `{written}`, which {what}");
                     ("forbidden-folder", message, "grant a folder that is for this plugin alone")
@@ -137,13 +137,27 @@ impl Resolver<'_> {
     }
 
     /// Returns what a folder holds that decides over later runs or proves earlier ones.
-    fn kept(&self, plugins: &[PluginPlan], folder: &Path) -> Option<String> {
+    fn kept(&self, plugins: &[PluginPlan], ansible: Option<&AnsiblePlan>, folder: &Path) -> Option<String> {
         let file = settled(&self.environment.cwd.join(self.config.path()));
         if self.root.starts_with(folder) || file.starts_with(folder) {
             return Some("holds `runner.toml`, and so the choice of policies".to_owned());
         }
         if overlap(folder, &settled(&self.root.join("artifacts"))) {
             return Some("holds what runs left behind".to_owned());
+        }
+        // Compiled plugins are native code to the host, and Ansible is what it starts.
+        let vars = &self.environment.vars;
+        let caches = vars.get("XDG_CACHE_HOME").map(PathBuf::from);
+        let caches = caches.or_else(|| self.environment.home.as_ref().map(|home| home.join(".cache")));
+        if caches.is_some_and(|caches| overlap(folder, &settled(&caches.join("playwarden")))) {
+            return Some("holds compiled plugins, or is among them".to_owned());
+        }
+        let venv = ansible
+            .and_then(|ansible| ansible.config.parent()?.parent())
+            .filter(|venv| venv.join("pyvenv.cfg").exists());
+        let private = PrivateAnsible::home(self.environment);
+        if venv.into_iter().chain(private.as_deref()).any(|home| overlap(folder, &settled(home))) {
+            return Some("holds an Ansible, or is part of one".to_owned());
         }
         // A link to a component can be turned as well as the component itself.
         let holds = |path: &Path| settled(path).starts_with(folder);

@@ -74,10 +74,10 @@ impl Resolver<'_> {
         let work = self.work();
         let inventory = self.inventory(overrides);
         let plugins: Vec<_> = job.plugins.iter().map(|plugin| self.plugin(plugin)).collect();
-        self.check_folders(&plugins);
         let more_extra_vars = self.more_extra_vars(&overrides.extra_vars);
         let used = ansible::find(self.config, job, &self.root, self.environment);
         let used = used.map_err(|finding| self.findings.push(*finding)).ok();
+        self.check_folders(&plugins, used.as_ref());
 
         let either = |mine: &[String], file: &[String]| if mine.is_empty() { file } else { mine }.to_vec();
         let plan = JobPlan {

@@ -289,7 +289,9 @@ impl Run<'_> {
         match consequence {
             Consequence::Nothing | Consequence::Again => {}
             Consequence::End(cause, _) | Consequence::Fail(cause) if self.state.is_over() => {
-                self.late.get_or_insert(cause);
+                // As the journal has it: without what is secret.
+                let known = self.publisher.redactor.json(Json::of(&cause)).read().unwrap_or(cause);
+                self.late.get_or_insert(known);
             }
             Consequence::End(cause, stop) => self.end(cause, stop),
             Consequence::Fail(cause) => self.state.fail(cause),
@@ -415,7 +417,8 @@ impl Run<'_> {
     }
 
     fn change_status(&mut self, from: Status, to: Status) {
-        let detail = self.state.ending().map(|ending| ending.cause.to_string());
+        let detail =
+            self.state.ending().map(|ending| self.publisher.redactor.text(&ending.cause.to_string()).into_owned());
         let cause = self.state.ending().map(|ending| ending.cause.clone());
         self.publish("status_changed", &StatusChanged { from, to, detail: detail.clone() });
         let (time, totals) = (Timestamp::now(), self.publisher.view.totals());

@@ -5,29 +5,39 @@
 //! written, once, and closures are told of the end. After `run_finished` only `plugin_fault` follows, of a plugin that broke then.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use playwarden_event::kind::StartFailed;
 use playwarden_event::{Cause, EventKind, Outcome, Status, Timestamp};
-use playwarden_sandbox::{Finish, RunView as _};
-use tokio::sync::oneshot;
+use playwarden_sandbox::{Fault, FaultKind, Finish, RunView as _};
 use tokio::time::Instant;
 
 use super::Finished;
 use super::conclude::conclude;
 use super::dispatcher::Run;
 use super::launch::write_record;
-use super::plugin::{Broken, Hook};
+use super::observers::Waiting;
+use super::plugin::{Broken, Hook, LivePlugin};
 use super::publish::journal_error;
 use crate::store::{StoreError, rc_text};
+
+/// What observers get at the end of a run that somebody wanted to end at once.
+const MOMENT: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
     pub(super) async fn finish(mut self) -> Finished {
         let end = Instant::now();
         self.settle(true).await;
-        let drained = self.observers.drain(self.publisher.last(), end);
+        if self.state.is_hurried() {
+            // What was asked for while Ansible ran was its end. Who observes gets a moment to take what there is.
+            self.observers.hurry(end + MOMENT);
+        }
+        let drained = self.observers.drain(self.publisher.last(), end, false);
         self.wait_for(drained).await;
-        // What observers reported, policies judge too.
-        self.settle(true).await;
+        if !self.observers.is_hurried() {
+            // What observers reported, policies judge too.
+            self.settle(true).await;
+        }
         self.carry_out(None).await;
 
         self.seen.totals = self.publisher.view.totals().run;
@@ -56,7 +66,7 @@ impl Run<'_> {
             _ => outcome,
         };
         let last_event = self.publisher.last();
-        let drained = self.observers.drain(last_event, end);
+        let drained = self.observers.drain(last_event, end, true);
         self.wait_for(drained).await;
         let finish = Arc::new(Finish { outcome: outcome.clone(), last_event });
         let told = self.observers.finish(&finish);
@@ -67,8 +77,8 @@ impl Run<'_> {
     }
 
     /// Waits for observers, and takes what they report meanwhile. Who asks twice for the end does not want to wait.
-    async fn wait_for(&mut self, waiting: Vec<oneshot::Receiver<()>>) {
-        for mut over in waiting {
+    async fn wait_for(&mut self, waiting: Vec<Waiting>) {
+        for Waiting { plugin, hook, mut over } in waiting {
             loop {
                 tokio::select! {
                     biased;
@@ -77,10 +87,15 @@ impl Run<'_> {
                     }
                     times = self.person.asked() => {
                         if times >= 2 {
-                            self.observers.hurry();
+                            self.observers.hurry(Instant::now());
                         }
                     }
-                    _ = &mut over => break,
+                    done = &mut over => {
+                        if done.is_err() {
+                            self.lost(&plugin, hook);
+                        }
+                        break;
+                    }
                 }
             }
         }
@@ -89,13 +104,37 @@ impl Run<'_> {
         }
     }
 
+    /// The thread of a plugin is gone, which is our fault and not the plugin's.
+    fn lost(&mut self, plugin: &LivePlugin, hook: Hook) {
+        self.observers.forget(plugin);
+        let text = "lost its thread in the host; standard error may say why".to_owned();
+        let fault = Fault { call: "observe", kind: FaultKind::Host, text, stderr: String::new(), retry_after: None };
+        let (said, consequence) = plugin.said(hook, Broken { fault, again: false });
+        self.hear(said, consequence);
+    }
+
     async fn stop_plugins(&mut self) {
         let stopped = self.observers.stop();
         self.wait_for(stopped).await;
         let plugins: Vec<_> = self.plugins.iter().map(|(plugin, _)| Arc::clone(plugin)).collect();
         for plugin in plugins {
             // Those that observe were stopped by their own threads.
-            if let Err(fault) = plugin.stop().await {
+            let stopped = async {
+                let mut stop = std::pin::pin!(plugin.stop());
+                loop {
+                    tokio::select! {
+                        biased;
+                        times = self.person.asked() => {
+                            if times >= 2 {
+                                self.observers.hurry(Instant::now());
+                            }
+                        }
+                        () = self.observers.hurried() => return Ok(()),
+                        stopped = &mut stop => return stopped,
+                    }
+                }
+            };
+            if let Err(fault) = stopped.await {
                 let (said, consequence) = plugin.said(Hook::CancelPolicy, Broken { fault, again: false });
                 self.hear(said, consequence);
             }

@@ -37,7 +37,12 @@ impl Person {
     pub(super) async fn asked(&mut self) -> u32 {
         loop {
             tokio::select! {
-                changed = self.program.changed(), if !self.mute => self.mute = changed.is_err(),
+                changed = self.program.changed(), if !self.mute => {
+                    if changed.is_err() {
+                        self.mute = true;
+                        continue;
+                    }
+                }
                 Ok(()) = self.pipe.readable() => {
                     let mut bytes = [0; 16];
                     let Ok(read) = self.pipe.try_read(&mut bytes) else { continue };

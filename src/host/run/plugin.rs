@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use playwarden_event::kind::PluginFault;
 use playwarden_event::{Cause, Json, PluginIdentity, Stop};
 use playwarden_sandbox::{Fault, FaultKind, Grants, Instance, Limits, Payload, Plugin, RunInfo, Setup, Subscription};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
 use super::policies::{Consequence, Said};
@@ -24,6 +24,18 @@ pub(crate) enum Hook {
     EventHandler,
     StatusHandler,
     FinishedCallback,
+}
+
+impl Hook {
+    /// The function of the contract that is called for it, where that is one.
+    pub(crate) fn call(self) -> &'static str {
+        match self {
+            Self::CancelPolicy => "cancel-policy.evaluate",
+            Self::EventHandler => "event-handler.on-events",
+            Self::StatusHandler => "status-handler.on-status",
+            Self::FinishedCallback => "finished-callback.on-finished",
+        }
+    }
 }
 
 /// A plugin that serves a run.
@@ -58,10 +70,22 @@ struct Life {
     incarnation: u32,
     /// What the last instance kept.
     state: BTreeMap<String, Vec<u8>>,
+    /// The call that is under way.
+    calling: Option<&'static str>,
     /// The next instance is not made before.
     not_before: Option<Instant>,
     /// Where it broke for the last time.
     gone: Option<&'static str>,
+}
+
+impl Life {
+    /// Ends an instance whose call was dropped where it stood.
+    fn bury(&mut self) {
+        if let Some(call) = self.calling.take() {
+            self.instance = None;
+            self.gone = Some(call);
+        }
+    }
 }
 
 /// A call that did not come to an answer.
@@ -95,42 +119,65 @@ impl LivePlugin {
 
     /// Makes the first instance, which the first question would else do.
     pub(crate) async fn start(&self) -> Result<(), Broken> {
-        self.ask(async |_| Ok(())).await
+        self.ask("instantiate", async |_| Ok(())).await
     }
 
-    /// Gives up an instance whose call was dropped where it stood.
+    /// Gives up an instance whose call was dropped where it stood. One that was not called stays.
     pub(crate) fn abandon(&self) {
         if let Ok(mut life) = self.life.try_lock() {
-            life.instance = None;
-            life.gone = Some("a call that was not waited for");
+            life.bury();
         }
     }
 
-    /// Makes a call. What breaks the instance ends it here, so that nobody asks a dead one.
-    pub(crate) async fn ask<T>(&self, call: impl AsyncFnOnce(&mut Instance) -> Result<T, Fault>) -> Result<T, Broken> {
-        let mut life = self.life.lock().await;
-        let answer = match self.instance(&mut life).await {
-            Ok(instance) => call(instance).await,
-            Err(fault) => Err(fault),
+    /// Makes a call, of this name in the contract. What breaks the instance ends it here, so that nobody asks a dead one.
+    pub(crate) async fn ask<T>(
+        &self,
+        name: &'static str,
+        call: impl AsyncFnOnce(&mut Instance) -> Result<T, Fault>,
+    ) -> Result<T, Broken> {
+        let mut life = self.awake().await;
+        life.bury();
+        if let Some(place) = life.gone {
+            let text = format!("is gone since it broke in `{place}`");
+            let fault = Fault { call: name, kind: FaultKind::Host, text, stderr: String::new(), retry_after: None };
+            return Err(Broken { fault, again: false });
+        }
+        life.calling = Some(name);
+        let (answer, made) = match self.instance(&mut life).await {
+            Ok(instance) => (call(instance).await, true),
+            Err(fault) => (Err(fault), false),
         };
-        let fault = match answer {
+        life.calling = None;
+        let mut fault = match answer {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
-        let again = fault.kind != FaultKind::Failure && self.lay_down(&mut life, &fault);
+        // Only an answer leaves the instance alive; one that could not begin is not made again and again.
+        let alive = made && fault.kind == FaultKind::Failure;
+        if !made {
+            fault.retry_after = None;
+        }
+        let again = !alive && self.lay_down(&mut life, &fault);
         Err(Broken { fault, again })
+    }
+
+    /// Waits until another instance may be made, without keeping others from asking meanwhile.
+    async fn awake(&self) -> MutexGuard<'_, Life> {
+        loop {
+            let life = self.life.lock().await;
+            match life.not_before.filter(|time| life.instance.is_none() && *time > Instant::now()) {
+                None => return life,
+                Some(time) => {
+                    drop(life);
+                    sleep_until(time).await;
+                }
+            }
+        }
     }
 
     /// Returns the instance, after making one if there is none.
     async fn instance<'a>(&self, life: &'a mut Life) -> Result<&'a mut Instance, Fault> {
-        if let Some(place) = life.gone {
-            let text = format!("is gone since it broke in `{place}`");
-            return Err(Fault { call: place, kind: FaultKind::Host, text, stderr: String::new(), retry_after: None });
-        }
         if life.instance.is_none() {
-            if let Some(time) = life.not_before.take() {
-                sleep_until(time).await;
-            }
             life.incarnation += 1;
             let setup = Setup {
                 config: self.config.clone(),

@@ -125,7 +125,7 @@ impl Policies {
         let answer = match &mut policy.asked {
             Asked::Plugin(plugin) => {
                 let events = &policy.pending[..end];
-                plugin.ask(async |instance| instance.evaluate(events, totals).await).await
+                plugin.ask("cancel-policy.evaluate", async |instance| instance.evaluate(events, totals).await).await
             }
             Asked::Closure(_, judge) => judged(judge, &policy.pending[..end], totals),
         };
@@ -149,7 +149,7 @@ impl Policies {
         if policy.out {
             return Some(None);
         }
-        let answer = plugin.ask(async |instance| instance.admit(time, start, totals).await).await;
+        let answer = plugin.ask("start-policy.admit", async |instance| instance.admit(time, start, totals).await).await;
         Some(policy.heard(answer, Question::Admit, Some(start)))
     }
 
@@ -164,7 +164,7 @@ impl Policies {
             if next > Instant::now() {
                 continue;
             }
-            let answer = plugin.ask(async |instance| instance.tick(now, totals).await).await;
+            let answer = plugin.ask("tick-policy.tick", async |instance| instance.tick(now, totals).await).await;
             // From now, not from then: ticks that were missed are not made up for, and a slow one is not due at once.
             policy.tick = Some((every, Instant::now() + every));
             said.extend(policy.heard(answer, Question::Tick, None));

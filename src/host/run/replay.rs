@@ -122,7 +122,7 @@ impl Replay {
             view,
             tell,
             list: Vec::new(),
-            refused: HashSet::new(),
+            asked_about: HashSet::new(),
             canceled: false,
             list_ended: false,
             over: false,
@@ -159,8 +159,8 @@ struct Show<'t> {
     tell: &'t mut dyn FnMut(Replayed),
     /// Events that the handler gets next.
     list: Vec<Arc<Event>>,
-    /// Starts that were refused in the run, by uuid: several policies may have said so.
-    refused: HashSet<String>,
+    /// Starts that were asked about already, by uuid: a verdict about one stands before it, and there may be several.
+    asked_about: HashSet<String>,
     canceled: bool,
     /// The last event that is not a plugin's own ended the policy's list.
     list_ended: bool,
@@ -226,11 +226,12 @@ impl Show<'_> {
             EventKind::RunnerOnStart(_) => {
                 let mut start: StartRequest = event.data().pointer("/start")?.read().ok()?;
                 start.uuid.clone_from(&event.head().uuid);
-                Some(start)
+                // A verdict may have been about it, which did not stop it.
+                self.asked_about.insert(start.uuid.clone()).then_some(start)
             }
             EventKind::PolicyVerdict(verdict) => {
                 let start = verdict.start.clone()?;
-                self.refused.insert(start.uuid.clone()).then_some(start)
+                self.asked_about.insert(start.uuid.clone()).then_some(start)
             }
             _ => None,
         }
@@ -281,7 +282,7 @@ impl Show<'_> {
         call: impl AsyncFn(&mut Instance) -> Result<T, playwarden_sandbox::Fault>,
     ) -> Option<T> {
         loop {
-            match self.live.ask(&call).await {
+            match self.live.ask(hook.call(), &call).await {
                 Ok(answer) => return Some(answer),
                 Err(broken) => {
                     let again = broken.again;

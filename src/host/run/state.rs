@@ -85,6 +85,11 @@ impl State {
         self.failing.get_or_insert(cause);
     }
 
+    /// Whether a person asked more than once.
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.asked > 1
+    }
+
     /// A person has asked for the end, so many times in all.
     pub(crate) fn asked(&mut self, times: u32) -> Vec<Order> {
         let mut orders = Vec::new();
