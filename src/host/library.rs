@@ -4,7 +4,7 @@
 //! carried out by [`run`], which waits, or [`run_async`], which does not. Either way a [`Run`] answers all questions, while
 //! it lasts and afterwards.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use playwarden::{Caller, Plan};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,19 +12,68 @@
 //!     if playwarden::is_guard(std::env::args_os()) {
 //!         return Ok(playwarden::process::guard_main()?);
 //!     }
+//! #   let project = tempfile::tempdir()?;
+//! #   let venv = std::env::var("PLAYWARDEN_TEST_ANSIBLE").unwrap_or(concat!(env!("CARGO_MANIFEST_DIR"), "/.venv").into());
+//! #   std::fs::write(project.path().join("runner.toml"), format!("schema-version = 1\n[ansible]\nuse = {{ venv = {venv:?} }}\n\
+//! #       [jobs.deploy]\nplaybook = \"site.yml\"\ninventory = \"web1,web2,\"\n"))?;
+//! #   std::fs::write(project.path().join("site.yml"), "- hosts: all\n  connection: local\n  gather_facts: false\n  tasks:\n  \
+//! #       - name: release\n    debug: msg=1.2.3\n")?;
 //!     let caller = Caller {
 //!         program: std::env::current_exe()?,
 //!         folder: std::env::current_dir()?,
 //!         vars: std::env::vars_os().collect(),
 //!         cache: None,
 //!     };
+//! #   let caller = Caller { folder: project.path().canonicalize()?, ..caller };
 //!     let mut plan = Plan::load("runner.toml", "deploy", &caller)?;
-//!     plan.job.limit = Some("web".to_owned());
+//!     plan.job.limit = Some("web1".to_owned());
 //!     let run = playwarden::run(plan)?;
-//!     println!("{} {:?}", run.status(), run.rc());
+//!     assert_eq!((run.status().word(), run.rc()), ("successful", Some(0)));
 //!     for event in run.host_events("web1")? {
 //!         println!("{}", event?.name());
 //!     }
+//!     assert_eq!(run.stats()?.hosts["web1"].ok, 1);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! All four hooks can be closures too. Here one host may fail, but not two:
+//!
+//! ```standalone_crate
+//! use playwarden::{Caller, Plan};
+//! use playwarden_event::{Reason, Stop, Verdict};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #   if playwarden::is_guard(std::env::args_os()) {
+//! #       return Ok(playwarden::process::guard_main()?);
+//! #   }
+//! #   let project = tempfile::tempdir()?;
+//! #   let venv = std::env::var("PLAYWARDEN_TEST_ANSIBLE").unwrap_or(concat!(env!("CARGO_MANIFEST_DIR"), "/.venv").into());
+//! #   std::fs::write(project.path().join("runner.toml"), format!("schema-version = 1\n[ansible]\nuse = {{ venv = {venv:?} }}\n\
+//! #       [jobs.deploy]\nplaybook = \"site.yml\"\ninventory = \"a,b,c,d,\"\nforks = 1\n"))?;
+//! #   std::fs::write(project.path().join("site.yml"), "- hosts: all\n  connection: local\n  gather_facts: false\n  tasks:\n  \
+//! #       - name: release\n    fail: msg=no\n")?;
+//! #   let caller = Caller {
+//! #       program: std::env::current_exe()?,
+//! #       folder: project.path().canonicalize()?,
+//! #       vars: std::env::vars_os().collect(),
+//! #       cache: None,
+//! #   };
+//!     let plan = Plan::load("runner.toml", "deploy", &caller)?
+//!         .cancel_policy("two-failures", |event, totals| match totals.run.hosts_failed {
+//!             0 | 1 => Verdict::Proceed,
+//!             _ => Verdict::Cancel(
+//!                 Reason { text: "two hosts failed".to_owned(), code: None, event: Some(event.counter()) },
+//!                 Stop::Now,
+//!             ),
+//!         })
+//!         .on_event(|event| println!("{} {}", event.counter(), event.name()))
+//!         .on_status(|change| println!("{} -> {}", change.from, change.to))
+//!         .on_finished(|outcome| println!("{}", outcome.status));
+//!     let run = playwarden::run_async(plan)?;
+//!     let outcome = run.wait()?;
+//!     assert_eq!(outcome.status.word(), "canceled");
+//!     assert_eq!(outcome.totals.run.hosts_failed, 2);
 //!     Ok(())
 //! }
 //! ```

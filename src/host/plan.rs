@@ -64,6 +64,10 @@ pub struct Overrides {
     pub timeout: Option<Duration>,
     /// The id of the run; it becomes the name of its folder.
     pub run_id: Option<String>,
+    /// Who asks for the run.
+    pub user: Option<String>,
+    /// Why it is asked for, such as the number of a change.
+    pub reason: Option<String>,
 }
 
 /// A job with everything resolved.
@@ -76,6 +80,10 @@ pub struct JobPlan {
     pub job: String,
     /// The id that was asked for; none lets the run choose one.
     pub run_id: Option<String>,
+    /// Who asked for it, as far as the caller knows.
+    pub user: Option<String>,
+    /// Why it was asked for.
+    pub reason: Option<String>,
     /// The folder of the file, absolute: where Ansible is started.
     #[serde(serialize_with = "text")]
     pub root: PathBuf,

@@ -12,6 +12,7 @@
 //! - `refusals`: bad input, and what is said about it
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
+//! - `book`: the README and the book, whose commands are run
 //!
 //! They need what `cargo xtask setup` makes: Ansible in `.venv` and the guests.
 
@@ -19,6 +20,7 @@
 
 mod alive;
 mod begin;
+mod book;
 mod config;
 mod evidence;
 mod gate;

@@ -1,7 +1,8 @@
-//! Format, lints and documentation of both workspaces. Warnings are errors here and only here.
+//! Format, lints and documentation of both workspaces, and what of the book is generated. Warnings are errors here and only here.
 
 use std::process::Command;
 
+use crate::book;
 use crate::command;
 use crate::failure::Failure;
 use crate::project::Project;
@@ -9,7 +10,7 @@ use crate::setup::guest_target;
 use crate::steps::{Done, Steps};
 
 /// How many steps [`run`] takes.
-pub(crate) const STEPS: usize = 6;
+pub(crate) const STEPS: usize = 7;
 
 /// Checks everything that needs no test.
 pub(crate) fn run(project: &Project, steps: &mut Steps) -> Result<(), Failure> {
@@ -30,7 +31,7 @@ pub(crate) fn run(project: &Project, steps: &mut Steps) -> Result<(), Failure> {
             Ok(Done::Now)
         })?;
     }
-    Ok(())
+    steps.take("Generated pages of the book", || book::check(project).map(|()| Done::Now))
 }
 
 fn with(mut command: Command, arguments: &[&str]) -> Command {

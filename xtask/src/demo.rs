@@ -75,6 +75,8 @@ Where things are
   demo/                  the playbook and the inventory
   plugins/examples/      the policy's source
   artifacts/RUN/         what is kept of each run: events.jsonl with everything that happened, stdout, rc, status
+  artifacts/RUN/plugins/ what plugins wrote: summary/summary.txt says how it went
+  audit/RUN.jsonl        who did what, where and when, a line for each fact
   {HOSTS}/           the pretend hosts
 
 What to try next, in this folder

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal, with no library in it")]
 
 mod bench;
+mod book;
 mod checks;
 mod command;
 mod demo;
@@ -42,7 +43,9 @@ enum Command {
     Test(test::Arguments),
     /// Compare the time of a playbook under Playwarden with that under bare ansible-playbook
     Bench(bench::Arguments),
-    /// Check format, lints and documentation
+    /// Make what of the book follows from the sources
+    Book(book::Arguments),
+    /// Check format, lints, documentation and the generated pages of the book
     Lint,
     /// Do what `.ci/run` does: lint, then test
     Ci,
@@ -73,6 +76,7 @@ fn run(command: Command) -> Result<(), Failure> {
             test::run(&project, &arguments, &mut steps)
         }
         Command::Bench(arguments) => bench::run(&project, &arguments),
+        Command::Book(arguments) => book::run(&project, &arguments),
         Command::Lint => checks::run(&project, &mut Steps::new(checks::STEPS)),
         Command::Ci => {
             let arguments = test::Arguments::default();

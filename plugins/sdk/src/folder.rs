@@ -28,7 +28,7 @@ impl Folder {
     pub fn open(name: &str) -> Result<Self, Failure> {
         let folder = Self { name: name.to_owned() };
         if !Path::new(name).is_dir() {
-            fs::create_dir_all(name).map_err(|error| folder.failure(&error))?;
+            fs::create_dir_all(name).map_err(|error| folder.missing(&error))?;
         }
         Ok(folder)
     }
@@ -64,15 +64,26 @@ impl Folder {
             .map_err(|error| self.failure(&error))
     }
 
-    /// Makes a failure of an error in this folder. After a full disk the same call may be made again.
+    /// Makes a failure of an error in this folder. The same call may be made again unless the error would only come again.
     #[must_use]
     pub fn failure(&self, error: &Error) -> Failure {
-        let name = &self.name;
-        if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-            return Failure::new(format!("the disk of folder `{name}` is full: {error}")).retry_after(FULL_DISK_WAIT);
+        let Self { name } = self;
+        let text = format!("folder `{name}` cannot be written: {error}");
+        match error.kind() {
+            ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem => Failure::new(text),
+            // WASI says "I/O error" of a full disk too.
+            _ => Failure::new(format!("{text}; is the disk full?")).retry_after(FULL_DISK_WAIT),
         }
-        let remedy = format!("is `write = [\"{name}\"]` in the plugin's `grants` of runner.toml?");
-        Failure::new(format!("folder `{name}` cannot be written: {error}; {remedy}"))
+    }
+
+    fn missing(&self, error: &Error) -> Failure {
+        let name = &self.name;
+        let remedy = format!("add `write = [\"{name}\"]` to the plugin's `grants` in runner.toml");
+        Failure::new(format!("folder `{name}` is not granted: {error}; {remedy}"))
     }
 }
 
@@ -81,13 +92,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_full_disk_is_worth_another_call() {
+    fn a_full_disk_is_worth_another_call() {
         let folder = Folder { name: "audit".to_owned() };
-        let full = folder.failure(&ErrorKind::StorageFull.into());
-        assert_eq!(full.retry_after_ms, Some(10_000));
-        let missing = folder.failure(&ErrorKind::NotFound.into());
+        for full in [ErrorKind::StorageFull, ErrorKind::Other] {
+            assert_eq!(folder.failure(&full.into()).retry_after_ms, Some(10_000));
+        }
+        assert_eq!(folder.failure(&ErrorKind::PermissionDenied.into()).retry_after_ms, None);
+        let missing = folder.missing(&ErrorKind::NotFound.into());
         assert_eq!(missing.retry_after_ms, None);
-        assert!(missing.message.contains("`write = [\"audit\"]`"), "{missing:?}");
+        assert!(missing.message.contains("add `write = [\"audit\"]`"), "{missing:?}");
     }
 
     #[test]

@@ -44,6 +44,18 @@ impl Context {
         })
     }
 
+    /// Who runs us: the user's name, where the system's own list has it, else the number.
+    pub(super) fn user(&self) -> Option<String> {
+        let id = rustix::process::getuid().as_raw().to_string();
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let name = users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)? == id).then(|| name.to_owned())
+        });
+        Some(name.unwrap_or(id))
+    }
+
     /// Whether messages for people are colored.
     pub(super) fn color(&self) -> bool {
         self.stderr_is_terminal && !self.no_color

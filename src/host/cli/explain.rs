@@ -30,7 +30,10 @@ struct Explained<'c> {
 pub(super) fn explain(context: &Context, arguments: &ExplainArguments) -> Exit {
     let codes: Vec<(String, Exit)> = Exit::ALL.iter().map(|exit| (exit.code().to_string(), *exit)).collect();
     let explained: Vec<Explained<'_>> = match &arguments.code {
-        None => codes.iter().map(|(code, exit)| of_exit(code, *exit)).collect(),
+        None => {
+            let exits = codes.iter().map(|(code, exit)| of_exit(code, *exit));
+            exits.chain(config::CODES.iter().map(|(code, text)| Explained { code, meaning: None, text })).collect()
+        }
         Some(wanted) => {
             let exit = codes.iter().find(|(code, _)| code == wanted).map(|(code, exit)| of_exit(code, *exit));
             let finding = || config::explain(wanted).map(|text| Explained { code: wanted, meaning: None, text });
@@ -45,13 +48,20 @@ pub(super) fn explain(context: &Context, arguments: &ExplainArguments) -> Exit {
         (all, true) => print_json(all),
         ([one], false) if arguments.code.is_some() => {
             let head = one.meaning.map_or(String::new(), |meaning| format!(": {meaning}"));
-            terminal::out(&format!("{}{head}\n\n{}\n", one.code, wrap(one.text)));
+            terminal::out(&format!(
+                "{}{head}\n\n{}\n",
+                one.code,
+                if one.meaning.is_some() { wrap(one.text) } else { one.text.to_owned() }
+            ));
         }
         (all, false) => {
-            let row = |one: &Explained<'_>| format!("{:>4}  {}\n", one.code, one.meaning.unwrap_or_default());
-            let findings: String = config::CODES.iter().map(|(code, _)| format!("  {code}\n")).collect();
-            let exits = all.iter().map(row).collect::<String>();
-            terminal::out(&format!("EXIT  MEANING\n{exits}\nFINDINGS\n{findings}"));
+            let row = |one: &Explained<'_>| match one.meaning {
+                Some(meaning) => format!("{:>4}  {meaning}\n", one.code),
+                None => format!("      {}\n", one.code),
+            };
+            let (exits, findings): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.meaning.is_some());
+            let [exits, findings] = [exits, findings].map(|list| list.into_iter().map(row).collect::<String>());
+            terminal::out(&format!("EXIT  MEANING\n{exits}\nEXIT 30 AND 31 COME WITH ONE OF THESE\n{findings}"));
         }
     }
     Exit::Success

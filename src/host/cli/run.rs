@@ -1,6 +1,7 @@
 //! `playwarden run`.
 
 use std::env;
+use std::mem::ManuallyDrop;
 
 use playwarden_sandbox::Sandbox;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -59,6 +60,8 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         verbosity: (arguments.verbose > 0).then_some(arguments.verbose),
         timeout: arguments.timeout,
         run_id: arguments.run_id,
+        user: context.user(),
+        reason: arguments.reason,
     };
     // All of them first: a mistake in the second job should not be found after the first one has run.
     let mut plans = Vec::new();
@@ -186,8 +189,10 @@ pub(super) fn sandbox(context: &Context) -> Result<Sandbox, Exit> {
     })
 }
 
-pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+/// Makes the runtime. It is never dropped, since that would wait for threads in which a plugin was left behind at its
+/// deadline: in the look-up of a name, in a pipe that nobody writes to.
+pub(super) fn runtime() -> std::io::Result<ManuallyDrop<tokio::runtime::Runtime>> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map(ManuallyDrop::new)
 }
 
 fn fatal(context: &Context, err: &(dyn std::error::Error + 'static)) -> Exit {

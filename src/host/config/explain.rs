@@ -139,6 +139,14 @@ virtual environment that `use` names. It takes `ansible`, `ansible-playbook` and
     use = { venv = \".venv\" }",
     ),
     (
+        "no-builtins",
+        "The plugin is a built-in one, but this program was compiled before the plugins were,
+so it carries none. Build it with the repository's own command, which makes the plugins
+first; or build the component and name its file with `path`.
+
+    cargo xtask setup",
+    ),
+    (
         "no-tick",
         "A policy and its `tick` do not fit. One that judges by time is only asked while
 nothing happens if it has a `tick`; one that does not has no use for it. Add the

@@ -83,6 +83,8 @@ impl Resolver<'_> {
         let plan = JobPlan {
             job: job.name.clone(),
             run_id: overrides.run_id.clone(),
+            user: overrides.user.clone(),
+            reason: overrides.reason.clone(),
             artifacts: self.root.join("artifacts"),
             root: self.root.clone(),
             ansible: used?,

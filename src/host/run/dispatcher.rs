@@ -319,6 +319,10 @@ impl Run<'_> {
         if self.plan.idle_timeout.is_some_and(|limit| self.heard.elapsed() >= limit) {
             self.end(Cause::IdleTimeout, Stop::Now);
         }
+        // There is nothing stricter left to ask for.
+        if self.state.ending().is_some_and(|ending| ending.stop == Stop::Now) {
+            return;
+        }
         for (said, consequence) in self.policies.tick(Timestamp::now()).await {
             self.hear(said, consequence);
         }

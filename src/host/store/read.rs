@@ -138,7 +138,7 @@ impl StoredRun {
         tallies.host(host).is_some()
     }
 
-    /// Returns the files that a plugin made in its folder, log included, with their sizes, sorted by path.
+    /// Returns the files that a plugin made in its folder, log included and empty ones not, with their sizes, sorted by path.
     #[must_use]
     pub fn outputs(&self, plugin: &str) -> Vec<(PathBuf, u64)> {
         let mut files = Vec::new();
@@ -147,6 +147,8 @@ impl StoredRun {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 match entry.metadata() {
                     Ok(meta) if meta.is_dir() => folders.push(entry.path()),
+                    // A log in which nothing stands was never begun.
+                    Ok(meta) if meta.len() == 0 => {}
                     Ok(meta) => files.push((entry.path(), meta.len())),
                     // It is gone again.
                     Err(_) => {}

@@ -17,6 +17,9 @@ use playwarden_sdk::prelude::*;
 use settings::Config;
 use trail::Trail;
 
+/// Where the lines go when the configuration names no folder and this one is granted.
+const USUAL_FOLDER: &str = "audit";
+
 struct AuditJsonl {
     config: Config,
     who: Who,
@@ -60,7 +63,8 @@ impl AuditJsonl {
     fn trail(&mut self, source: &Source) -> Result<&mut Trail, Failure> {
         if !self.trails.contains_key(&source.run) {
             let Config { folder, durable, .. } = &self.config;
-            let trail = match folder {
+            let usual = std::path::Path::new(USUAL_FOLDER).is_dir().then_some(USUAL_FOLDER);
+            let trail = match folder.as_deref().or(usual) {
                 Some(folder) => Trail::in_folder(folder, &self.config.file(source), *durable)?,
                 None => Trail::in_output(),
             };

@@ -43,15 +43,6 @@ impl Config {
         if self.file.contains('/') {
             problems.push(Problem::error("/file", "must be the name of a file; where it goes is `folder`"));
         }
-        if self.folder.is_none() {
-            let needs_folder = "has no effect without `folder`: the plugin's own output is the host's to write";
-            if self.durable {
-                problems.push(Problem::warning("/durable", needs_folder));
-            }
-            if self.file != Self::default().file {
-                problems.push(Problem::warning("/file", needs_folder));
-            }
-        }
         problems
     }
 }

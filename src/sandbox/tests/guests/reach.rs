@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use playwarden_event::{Json, Origin};
-use playwarden_sandbox::{Fault, FaultKind, Folder};
+use playwarden_sandbox::{Fault, FaultKind, Folder, Limits};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
 use crate::hooks::finish;
@@ -65,7 +67,8 @@ fn variables_and_secrets_that_were_granted_are_there() {
         let outcomes = reach(&project).await.unwrap();
         assert_eq!(outcomes[0], "ok Europe/Rome");
         assert!(outcomes[1].starts_with("refused "), "{outcomes:?}");
-        assert_eq!(outcomes[2..], ["ok hunter2", "refused none"]);
+        // It has it, and what it writes of it is masked.
+        assert_eq!(outcomes[2..], ["ok ********", "refused none"]);
         assert!(!format!("{:?}", project.setup(1, BTreeMap::new())).contains("hunter2"));
     });
 }
@@ -99,7 +102,7 @@ fn a_config_check_has_secrets_and_variables_and_nothing_of_the_outside() {
         let plugin = project.plugin("reaches_out").await;
         let said = plugin.check(&Json::of(&project.config), project.limits, &project.grants).await.unwrap();
         let said: Vec<&str> = said.iter().map(|problem| problem.message.as_str()).collect();
-        assert_eq!(said[..2], ["ok hunter2", "ok UTC"]);
+        assert_eq!(said[..2], ["ok ********", "ok UTC"]);
         assert!(said[2].starts_with("refused "), "{said:?}");
         assert!(said[3].starts_with("refused the host refused the request"), "{said:?}");
     });
@@ -173,6 +176,20 @@ fn a_folder_that_is_none_is_refused_before_anything_runs() {
             missing,
             "could not be served: the folder `audit` cannot be opened: No such file or directory (os error 2)"
         );
+    });
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_costs_one_deadline() {
+    block_on(async {
+        let mut project = tries(&json!([{ "what": "read", "path": "audit/pipe" }]));
+        fs::create_dir(project.path("audit")).unwrap();
+        let (kind, mode) = (FileType::Fifo, Mode::RUSR | Mode::WUSR);
+        mknodat(CWD, project.path("audit/pipe"), kind, mode, 0).unwrap();
+        grant(&mut project, "audit");
+        project.limits = Limits { finish: Duration::from_secs(1), ..project.limits };
+        let fault = reach(&project).await.unwrap_err();
+        assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Timeout, "took longer than 1s"));
     });
 }
 
