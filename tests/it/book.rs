@@ -11,6 +11,9 @@
 //!
 //! Every page's runner.toml uses the tests' Ansible, as in [`Project::new`].
 
+#[expect(dead_code, clippy::print_stdout, reason = "a program that the book shows: here it only has to compile")]
+mod library;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -10,8 +10,8 @@ use playwarden_sandbox::FaultKind;
 
 type OnEvent = Box<dyn FnMut(&Event) + Send>;
 type OnStatus = Box<dyn FnMut(&StatusChanged) + Send>;
+type OnQuestion = Box<dyn FnMut(&Event, &Totals) -> Verdict + Send>;
 type OnFinished = Box<dyn FnOnce(&Outcome) + Send>;
-type Policy = Box<dyn FnMut(&Event, &Totals) -> Verdict + Send>;
 
 /// The hooks of a plan that are closures. They are trusted and called from the run's own loop: what they take, Ansible
 /// waits for.
@@ -54,7 +54,7 @@ impl Closures {
 }
 
 /// A cancel policy that is a closure.
-pub(crate) struct Judge(Policy);
+pub(crate) struct Judge(OnQuestion);
 
 impl Judge {
     pub(crate) fn new(judge: impl FnMut(&Event, &Totals) -> Verdict + Send + 'static) -> Self {

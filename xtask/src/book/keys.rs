@@ -78,7 +78,7 @@ const NAMED: [(&str, &str); 6] = [
 /// Returns the last of [`NAMED`] that a chain leads to.
 fn named(chain: &[&Schema]) -> Option<&'static str> {
     let names = chain.iter().filter_map(|schema| schema.reference.as_deref()?.strip_prefix("#/$defs/"));
-    names.filter_map(|name| NAMED.iter().find(|(known, _)| *known == name)).last().map(|(_, shown)| *shown)
+    names.filter_map(|name| NAMED.iter().find(|(known, _)| *known == name)).next_back().map(|(_, shown)| *shown)
 }
 
 /// Renders the page.
