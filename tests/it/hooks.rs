@@ -4,6 +4,7 @@
 //! - `faults`: restarts, and what follows when there are none left
 //! - `told`: changes of the status, and the end
 //! - `late`: what breaks after the last event
+//! - `ends`: the end does not wait for ever, and nothing is forgotten there
 //! - `grants`: what runner.toml lets a plugin reach
 //! - `webhook`: the built-in one against a real server
 //! - `reports`: what the other built-in ones write
@@ -11,6 +12,7 @@
 //! - `replay`: recorded runs through a plugin again
 
 mod cancel;
+mod ends;
 mod faults;
 mod grants;
 mod handlers;

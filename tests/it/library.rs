@@ -103,6 +103,31 @@ fn a_run_answers_all_questions_afterwards() {
 }
 
 #[test]
+fn a_run_may_begin_in_asynchronous_code() {
+    let project = ready();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let run = runtime.block_on(async { run_async(plan(&project)) }).unwrap();
+    assert_eq!(wait(&run).unwrap().status, Status::Successful);
+    assert!(run.is_over());
+}
+
+#[test]
+fn a_run_that_could_not_begin_does_not_answer_for_another() {
+    let project = ready();
+    let again = || {
+        let mut plan = plan(&project);
+        plan.job.run_id = Some("the-run".to_owned());
+        run_async(plan).unwrap()
+    };
+    let first = again();
+    wait(&first).unwrap();
+    let second = again();
+    assert!(matches!(wait(&second), Err(Error::Store(_))));
+    assert!(second.is_over() && second.outcome().is_none());
+    assert!(second.events().is_err() && second.stats().is_err() && first.events().is_ok());
+}
+
+#[test]
 fn a_run_is_watched_and_ended_while_it_lasts() {
     let project = project();
     let (go, may_begin) = channel();

@@ -168,7 +168,7 @@ fn a_policy_whose_handler_died_does_not_guard_in_silence() {
     let shown = project.playwarden(&["run"]).expect(32);
     let run = Evidence::of(&project);
     let found = faults(&run.events);
-    let expected = [[ON_EVENTS, "trap", "ignore"], [ON_EVENTS, "host", "cancel"]];
+    let expected = [[ON_EVENTS, "trap", "ignore"], ["cancel-policy.evaluate", "host", "cancel"]];
     assert_eq!(brief(&found), expected.map(|row| row.map(str::to_owned)));
     assert_eq!(found[1].text, "is gone since it broke in `event-handler.on-events`");
     assert!(shown.stderr.contains("; the run is canceled\n"), "{}", shown.stderr);

@@ -209,3 +209,18 @@ fn what_cannot_be_replayed_is_said() {
     let shown = project.playwarden(&["replay", "@", "-p", "budget"]).expect(74);
     assert!(shown.stderr.contains("events.jsonl` cannot be read"), "{}", shown.stderr);
 }
+
+#[test]
+fn a_start_that_a_monitor_only_spoke_about_is_asked_about_once() {
+    let keys = "mode = \"monitor\"\nconfig = { task = \"two\" }";
+    let project = project(2, "cancel-policies = [\"looks\"]", &plugin("looks", "cancels_on_start", keys), PLAY);
+    let _shown = project.playwarden(&["run"]).expect(0);
+    let run = Evidence::of(&project);
+    let said = verdicts(&run.events);
+    assert!(!said.is_empty());
+    let shown = replay(&project, &["-p", "looks"]);
+    let uuid = |verdict: &Value| verdict["start"]["uuid"].as_str().unwrap().to_owned();
+    let again: Vec<String> = shown["verdicts"].as_array().unwrap().iter().map(uuid).collect();
+    let once: Vec<String> = said.iter().map(|(_, verdict)| verdict.start.as_ref().unwrap().uuid.clone()).collect();
+    assert_eq!(again, once);
+}

@@ -4,8 +4,8 @@
 //! config = { do = [{ hook = "on-events", call = 2, incarnation = 1, act = "trap" }] }
 //! ```
 //!
-//! `hook` is `on-events`, `on-status` or `on-finished`; `call` is its number in this incarnation; without `incarnation` the
-//! row is for all of them; `act` is `trap`, `fail`, `retry` (fail with leave to ask again after 10 ms), `late`
+//! `hook` is `on-events`, `on-status` or `on-finished`; `call` is its number in this incarnation; without `call` or
+//! `incarnation` the row is for all of them, with `empty` only for lists without an event; `act` is `trap`, `fail`, `retry` (fail with leave to ask again after 10 ms), `late`
 //! (acknowledge nothing), `too-much` (acknowledge what never was) or `hang`.
 //!
 //! `seen.jsonl` has a line for each call, written before anything is done: the hook, the incarnation, the number of the call
@@ -33,8 +33,10 @@ enum Act {
 #[serde(deny_unknown_fields)]
 struct Row {
     hook: String,
-    call: u32,
+    call: Option<u32>,
     incarnation: Option<u32>,
+    #[serde(default)]
+    empty: bool,
     act: Act,
 }
 
@@ -60,11 +62,15 @@ impl HandlerTable {
         let before = state::get(hook).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
         let total = before + 1;
         state::set(hook, &total.to_le_bytes())?;
-        let line = json!({ "hook": hook, "incarnation": incarnation, "call": call, "total": total, "told": what });
+        let line = json!({ "hook": hook, "incarnation": incarnation, "call": call, "total": total, "told": &what });
         output::append_line("seen.jsonl", &line.to_string())?;
 
         let fits = |row: &&Row| {
-            row.hook == hook && row.call == call && row.incarnation.is_none_or(|wanted| wanted == incarnation)
+            let is_empty = what["counters"].as_array().is_some_and(Vec::is_empty);
+            row.hook == hook
+                && row.call.is_none_or(|wanted| wanted == call)
+                && (is_empty || !row.empty)
+                && row.incarnation.is_none_or(|wanted| wanted == incarnation)
         };
         let act = self.rows.iter().find(fits).map(|row| &row.act);
         match act {
