@@ -305,9 +305,9 @@ impl Worker {
             let fresh = is_status && self.status_tries == 0;
             if due >= deadline && !fresh {
                 if is_status {
-                    self.give_up_statuses(LATE)
+                    self.give_up_statuses(LATE);
                 } else {
-                    self.give_up_events(LATE)
+                    self.give_up_events(LATE);
                 }
                 continue;
             }
