@@ -46,6 +46,9 @@ struct Inner {
 
 #[derive(Serialize)]
 struct LogLine<'a> {
+    /// Only of the host's own lines, so that they are known again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'static str>,
     time: Timestamp,
     level: &'a str,
     message: &'a str,
@@ -59,7 +62,7 @@ impl Notes {
     pub(crate) fn open(folder: Option<&Path>, limit: u64) -> io::Result<Self> {
         let open = |folder: &Path| OpenOptions::new().create(true).append(true).open(folder.join(LOG));
         let file = folder.map(open).transpose()?;
-        let used = file.as_ref().map_or(Ok(0), |file| file.metadata().map(|metadata| metadata.len()))?;
+        let used = folder.map_or(Ok(0), guests_bytes)?;
         let (stdout, stderr) = (Vec::new(), VecDeque::new());
         let (over, trouble, mask) = (false, None, Mask::default());
         Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used, over, trouble, stdout, stderr, mask }))))
@@ -84,7 +87,7 @@ impl Notes {
     /// asked for it.
     pub(crate) fn note(&self, level: &str, message: &str) {
         let mut inner = self.inner();
-        if let (Ok(line), Some(file)) = (encoded(level, message, Vec::new()), inner.file.as_mut()) {
+        if let (Ok(line), Some(file)) = (encoded(Some("host"), level, message, Vec::new()), inner.file.as_mut()) {
             drop(file.write_all(&line));
         }
     }
@@ -118,9 +121,28 @@ impl Notes {
     }
 }
 
-fn encoded(level: &str, message: &str, fields: Vec<(String, String)>) -> serde_json::Result<Vec<u8>> {
+/// Counts what guests have written into the log of a folder, over all incarnations.
+fn guests_bytes(folder: &Path) -> io::Result<u64> {
+    let path = folder.join(LOG);
+    if !std::fs::metadata(&path)?.is_file() {
+        return Ok(0);
+    }
+    let said = std::fs::read(path)?;
+    let guests = said.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.starts_with(BY_HOST));
+    Ok(guests.map(|line| line.len() as u64).sum())
+}
+
+/// How a line of the host's own begins.
+const BY_HOST: &[u8] = br#"{"by":"host","#;
+
+fn encoded(
+    by: Option<&'static str>,
+    level: &str,
+    message: &str,
+    fields: Vec<(String, String)>,
+) -> serde_json::Result<Vec<u8>> {
     let fields = fields.into_iter().map(|(key, value)| (key, value.into())).collect();
-    let mut line = serde_json::to_vec(&LogLine { time: Timestamp::now(), level, message, fields })?;
+    let mut line = serde_json::to_vec(&LogLine { by, time: Timestamp::now(), level, message, fields })?;
     line.push(b'\n');
     Ok(line)
 }
@@ -128,7 +150,7 @@ fn encoded(level: &str, message: &str, fields: Vec<(String, String)>) -> serde_j
 impl Inner {
     fn line(&mut self, level: &str, message: &str, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
         let fields = fields.into_iter().map(|(key, value)| (key, self.mask.text(value))).collect();
-        let line = encoded(level, &self.mask.text(message.to_owned()), fields)?;
+        let line = encoded(None, level, &self.mask.text(message.to_owned()), fields)?;
         self.used += line.len() as u64;
         if self.used > self.limit {
             self.over = true;
@@ -246,15 +268,16 @@ mod tests {
     #[test]
     fn lines_of_an_earlier_incarnation_count_and_notes_do_not() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || Notes::open(Some(folder.path()), 200).unwrap();
+        let open = || Notes::open(Some(folder.path()), 300).unwrap();
         let first = open();
         first.line("info", "one", Vec::new()).unwrap();
         first.note("warn", &"the host may say as much as it needs to ".repeat(10));
         first.line("info", "two", Vec::new()).unwrap();
         let second = open();
-        second.line("info", "three", Vec::new()).unwrap_err();
+        second.line("info", "three", Vec::new()).unwrap();
+        second.line("info", &"four".repeat(20), Vec::new()).unwrap_err();
         assert!(second.over_limit() && !first.over_limit());
-        assert_eq!(std::fs::read_to_string(folder.path().join(LOG)).unwrap().lines().count(), 3);
+        assert_eq!(std::fs::read_to_string(folder.path().join(LOG)).unwrap().lines().count(), 4);
     }
 
     #[test]
