@@ -264,7 +264,7 @@ fn an_observer_that_panics_ends_the_run() {
         assert!(matches!(&outcome.cause, Some(Cause::PluginFault { text, .. }) if said(text)), "{kind}: {outcome:?}");
         assert_eq!(outcome.faulty_plugins, [format!("{kind}-handler")]);
         Evidence::of(&project);
-        assert!(!project.path("reached").exists());
+        // Without a policy nothing waits at the gate: the next task may have begun. It has no `go` and would wait for ever.
         fs::remove_dir_all(project.path("artifacts")).unwrap();
     }
 }

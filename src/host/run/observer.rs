@@ -108,7 +108,7 @@ impl Worker {
                 Next::Order(None) => break,
                 Next::Order(Some(Order::Status(change))) => self.statuses.push_back(change),
                 Next::Order(Some(Order::Drain { through, deadline, last, done })) => {
-                    self.drain(through, deadline).await;
+                    self.drain(through, deadline, last).await;
                     if last {
                         self.close();
                     }
@@ -287,7 +287,7 @@ impl Worker {
     }
 
     /// Hands over what is left, as long as there is time. Events and statuses do not wait for each other.
-    async fn drain(&mut self, through: u64, deadline: Instant) {
+    async fn drain(&mut self, through: u64, deadline: Instant, last: bool) {
         let mut flushed = false;
         loop {
             let now = Instant::now();
@@ -301,8 +301,8 @@ impl Worker {
                 (Some(status), _) => (status, true),
                 (None, Some(event)) => (event, false),
             };
-            // A change that came when the time was over gets one try all the same.
-            let fresh = is_status && self.status_tries == 0;
+            // What came when the time was over gets one try all the same: the last status, the last events.
+            let fresh = if is_status { self.status_tries == 0 } else { last && self.event_tries == 0 };
             if due >= deadline && !fresh {
                 if is_status {
                     self.give_up_statuses(LATE);

@@ -188,6 +188,6 @@ fn a_built_in_is_loaded_from_memory_and_named_without_a_path() {
         setup.config = Json::of(&json!({ "do": [{ "hook": "nonsense" }] }));
         let mut instance = plugin.start(setup).await.unwrap_err();
         assert_eq!(instance.call, "lifecycle.start");
-        assert!(std::mem::take(&mut instance.text).contains("config/do/0: missing field `call`"), "{instance:?}");
+        assert!(std::mem::take(&mut instance.text).contains("config/do/0: missing field `act`"), "{instance:?}");
     });
 }
