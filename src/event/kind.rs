@@ -66,7 +66,7 @@ event_kinds! {
     CallbackFailed(CallbackFailed) = "callback_failed",
     /// Ansible ended before the playbook began.
     StartFailed(StartFailed) = "start_failed",
-    /// The end of a run; one that was lost has none. Its data is the outcome. Only `plugin_fault` may follow, of a plugin
+    /// The end of a run; of one that was lost, written by the command that found it. Its data is the outcome. Only `plugin_fault` may follow, of a plugin
     /// that broke while it was told of the end.
     RunFinished(Outcome) = "run_finished",
 

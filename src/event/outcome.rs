@@ -29,7 +29,7 @@ pub enum Status {
     Canceled,
     /// A time limit ended it.
     Timeout,
-    /// The host was killed; found by a later command.
+    /// The host was killed; found and closed by a later command.
     Lost,
     /// A job of a workflow that was not needed.
     Skipped,

@@ -10,10 +10,12 @@ mod callback_path;
 mod install;
 mod link;
 mod record;
+mod spill;
 mod syntax;
 
 pub(crate) use callback_path::CallbackPath;
 pub(crate) use install::Installed;
 pub(crate) use link::{Answer, Link, LinkError, Welcome};
-pub(crate) use record::{Record, Reported};
+pub(crate) use record::{Record, Reported, TEMPORARY};
+pub(crate) use spill::Spill;
 pub(crate) use syntax::syntax_error;

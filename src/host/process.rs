@@ -8,6 +8,7 @@
 
 mod child;
 mod guard;
+mod leftovers;
 pub(crate) mod tree;
 mod wire;
 
@@ -16,4 +17,5 @@ pub(crate) const GUARD: &str = "__guard";
 
 pub(crate) use child::{Guarded, Spawn};
 pub use guard::guard_main;
-pub(crate) use wire::{Exit, Launch, Report};
+pub(crate) use guard::terminate_guard;
+pub(crate) use wire::{Exit, Launch, Report, reports};

@@ -11,6 +11,7 @@ mod conclude;
 mod dispatcher;
 mod ending;
 mod launch;
+mod lost;
 mod observer;
 mod observers;
 mod person;
@@ -34,6 +35,7 @@ use crate::store::StoreError;
 
 pub use closures::Closures;
 pub(crate) use closures::Judge;
+pub use lost::close;
 pub use person::{CancelError, cancel};
 pub use prepare::{Prepared, Trouble, TroubleKind, prepare};
 pub use replay::{CameTo, Replay, ReplayError, Replayed};

@@ -13,14 +13,14 @@ mod read;
 mod record;
 mod redact;
 
-pub(crate) use folder::RunFolder;
 pub use folder::StoreError;
+pub(crate) use folder::{RunFolder, guard_lock};
 pub use follow::{Follower, Growing, Next, Watch};
 pub use journal::{ChainError, verify};
 pub(crate) use journal::{Journal, read_at};
 pub(crate) use list::rc_text;
-pub use list::{Found, NotFound, Store, StoredRun};
+pub use list::{Close, Found, NotFound, Store, StoredRun};
 pub(crate) use output::Output;
 pub use read::{Filter, HostRecap, Recap, RecapSource};
 pub use record::{AnsibleVersions, RunRecord};
-pub(crate) use redact::Redactor;
+pub(crate) use redact::{Redactor, SealedRedactor};

@@ -12,6 +12,7 @@
 //! - `refusals`: bad input, and what is said about it
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
+//! - `loss`: the host is killed, and nothing else is lost; `witness` is who says so
 //! - `book`: the README and the book, whose commands are run
 //!
 //! They need what `cargo xtask setup` makes: Ansible in `.venv` and the guests.
@@ -28,6 +29,7 @@ mod golden;
 mod guests;
 mod hooks;
 mod library;
+mod loss;
 mod plays;
 mod reading;
 mod refusals;
@@ -35,3 +37,4 @@ mod reports;
 mod rooms;
 mod runs;
 mod support;
+mod witness;

@@ -16,8 +16,8 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
-    /// Writes the callback into a folder that nobody else can write.
-    pub(crate) fn into(private: &Path) -> io::Result<Self> {
+    /// Writes the callback into a folder that nobody else can write. What no host takes, it writes into the file `spill`.
+    pub(crate) fn into(private: &Path, spill: PathBuf) -> io::Result<Self> {
         let folder = private.join("callback");
         if folder.as_os_str().as_encoded_bytes().contains(&b':') {
             let text = format!("`{}` has a colon, which Ansible cannot have in its callback path", folder.display());
@@ -25,7 +25,7 @@ impl Installed {
         }
         fs::create_dir(&folder)?;
         fs::write(folder.join("playwarden_callback.py"), CALLBACK)?;
-        Ok(Self { folder, spill: private.join("spill") })
+        Ok(Self { folder, spill })
     }
 
     /// Returns what Ansible needs in its environment. `path` is the callback path that is in effect without us: setting

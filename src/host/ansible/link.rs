@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 use super::record::{Record, RecordError};
 
 /// A record's envelope on top of the largest event.
-const ENVELOPE: u64 = 1 << 20;
+pub(super) const ENVELOPE: u64 = 1 << 20;
 
 /// Bytes read at a time.
 const PIECE: usize = 256 << 10;

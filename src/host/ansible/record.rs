@@ -1,6 +1,7 @@
 //! Records: what the callback sends, before it is numbered and becomes an event.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use playwarden_event::{Json, Timestamp};
 use serde::Deserialize;
@@ -9,16 +10,23 @@ use serde_json::value::RawValue;
 /// The version of the records' form; the callback states its own in the hello.
 pub(crate) const PROTOCOL: u32 = 1;
 
+/// The names of temporary folders that Ansible makes: its main process, whose names end in eight characters of chance, and
+/// its workers.
+pub(crate) const TEMPORARY: [&str; 2] = ["ansible-local-{pid}????????", "ansible-tmp-*-{pid}-*"];
+
 /// One message of the callback.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Record {
     /// The first one: the callback is in place and waits for its welcome.
-    Hello { core: String, python: String, printed: Printed },
+    /// `temporary` are the folders in which it makes temporary ones.
+    Hello { core: String, python: String, temporary: Vec<PathBuf>, printed: Printed },
     /// Something happened.
     Event(Box<Reported>),
     /// A task is about to start on a host; at the gate the callback waits for an answer. What there is to judge it by
     /// stands in the data, under `start`.
     Start(Box<Reported>),
+    /// The start of this uuid, which was to be judged, happened without: the host was gone, and the run goes on without one.
+    Granted { uuid: String },
     /// The last one: Ansible's main process ends.
     End { printed: Printed },
 }
@@ -32,6 +40,8 @@ pub(crate) struct Reported {
     pub(crate) time: Timestamp,
     pub(crate) printed: Printed,
     pub(crate) data: Json,
+    /// Ansible waits for an answer before it happens.
+    pub(crate) asked: bool,
 }
 
 /// How many bytes were printed up to a moment; none where the stream is no file.
@@ -65,6 +75,8 @@ struct Wire<'a> {
     #[serde(default)]
     python: Option<String>,
     #[serde(default)]
+    temporary: Vec<PathBuf>,
+    #[serde(default)]
     time_ns: u64,
     #[serde(default)]
     stdout: Option<u64>,
@@ -76,6 +88,8 @@ struct Wire<'a> {
     uuid: Option<String>,
     #[serde(default)]
     parent_uuid: Option<String>,
+    #[serde(default)]
+    asked: bool,
     #[serde(default, borrow)]
     event_data: Option<&'a RawValue>,
     #[serde(default, borrow)]
@@ -92,6 +106,7 @@ impl Record {
                 Some(PROTOCOL) => Ok(Self::Hello {
                     core: wire.core.unwrap_or_default(),
                     python: wire.python.unwrap_or_default(),
+                    temporary: wire.temporary,
                     printed,
                 }),
                 other => Err(RecordError::Protocol(other.unwrap_or(0))),
@@ -103,6 +118,7 @@ impl Record {
                 reported.data = with_start(&reported.data, start)?;
                 Ok(Self::Start(Box::new(reported)))
             }
+            "granted" => Ok(Self::Granted { uuid: wire.uuid.ok_or(RecordError::Missing("uuid"))? }),
             "end" => Ok(Self::End { printed }),
             other => Err(RecordError::Kind(other.to_owned())),
         }
@@ -117,6 +133,7 @@ fn reported(wire: Wire<'_>, printed: Printed) -> Result<Reported, RecordError> {
         time: Timestamp::from_ns(wire.time_ns),
         printed,
         data: wire.event_data.map(Json::from).unwrap_or_default(),
+        asked: wire.asked,
     })
 }
 

@@ -89,7 +89,7 @@ impl Context {
             terminal::complain(&text, Some("change to the folder of a project, or use `--file`"), self.color());
             Exit::Configuration
         })?;
-        Ok(Store::new(root.join("artifacts")))
+        Ok(Store::new(root.join("artifacts"), crate::run::close))
     }
 
     /// Where compiled plugins and answers that can be found again are kept.

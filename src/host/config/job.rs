@@ -45,10 +45,12 @@ pub enum OnHostLoss {
     /// Ansible stops within seconds.
     #[default]
     Cancel,
+    /// Ansible goes on to its end, without anybody who judges or limits it, and what it reports is kept.
+    Continue,
 }
 
 impl OnHostLoss {
-    pub(super) const WORDS: [(&'static str, Self); 1] = [("cancel", Self::Cancel)];
+    pub(super) const WORDS: [(&'static str, Self); 2] = [("cancel", Self::Cancel), ("continue", Self::Continue)];
 }
 
 /// One `[jobs.NAME]` over `[defaults]`.

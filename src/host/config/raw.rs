@@ -144,7 +144,7 @@ fn schema_version(notes: &mut Notes<'_>, top: &mut Table<'_>) -> Option<()> {
 
 fn read_ansible(notes: &mut Notes<'_>, mut table: Table<'_>) -> Ansible {
     let used = read_use(notes, &mut table);
-    let on_host_loss = table.word(notes, "on-host-loss", &OnHostLoss::WORDS, &["continue"]);
+    let on_host_loss = table.word(notes, "on-host-loss", &OnHostLoss::WORDS, &[]);
     table.finish(notes);
     Ansible { used: used.unwrap_or_default(), on_host_loss: on_host_loss.unwrap_or_default() }
 }

@@ -147,7 +147,7 @@ impl Run {
     /// # Errors
     /// When that is not exactly one.
     pub fn find(artifacts: &Path, id: &str) -> Result<Self, NotFound> {
-        let found = Store::new(artifacts.to_owned()).find(id)?;
+        let found = Store::new(artifacts.to_owned(), run::close).find(id)?;
         Ok(Self { id: found.record.id, folder: found.folder, live: None })
     }
 
@@ -276,7 +276,8 @@ impl Run {
     }
 
     fn stored(&self) -> Result<StoredRun, Error> {
-        StoredRun::load(self.begun().map_err(Error::System)?).map_err(|why| Error::System(io::Error::other(why)))
+        let folder = self.begun().map_err(Error::System)?;
+        StoredRun::load(folder, run::close).map_err(|why| Error::System(io::Error::other(why)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use command_fds::{CommandFdExt as _, FdMapping};
@@ -60,6 +60,12 @@ impl Guarded {
     pub(crate) async fn report(&mut self) -> Option<Report> {
         let line = self.reports.next_line().await.ok()??;
         serde_json::from_str(&line).ok()
+    }
+
+    /// Tells in which folders the program makes temporary ones.
+    pub(crate) async fn watch_over(&mut self, folders: Vec<PathBuf>) {
+        // As with the others.
+        self.order(&Order::Temporary(folders)).await.ok();
     }
 
     /// Ends the program: interrupt, then SIGTERM, then SIGKILL to the tree. More than once is as good as once.

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -20,8 +21,12 @@ use rustix::process::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::leftovers::Leftovers;
 use super::tree::{self, Found};
-use super::wire::{Exit, Launch, Order, Report};
+use super::wire::{self, Exit, Launch, Order, Report};
+
+/// What the guard is called in lists of processes.
+const NAME: &std::ffi::CStr = c"pw-guard";
 
 /// Until the program ends, the interrupt is repeated: one may arrive where nothing can be interrupted.
 const REPEAT: Duration = Duration::from_millis(250);
@@ -47,6 +52,8 @@ pub fn guard_main() -> io::Result<()> {
     // A session of its own: Ctrl-C at the terminal reaches the host alone, and nobody can ask for a password there.
     // It fails only for a leader of a group, which the host does not make of us.
     setsid().ok();
+    // A name of its own: who kills the host by name would else kill what survives it for a reason.
+    rustix::thread::set_name(NAME)?;
     // Or a process of the run could take our socket, and tell the host whom to listen to.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     set_child_subreaper(Some(getpid()))?;
@@ -57,9 +64,11 @@ pub fn guard_main() -> io::Result<()> {
     let Ok(Order::Launch(launch)) = serde_json::from_str(&line) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "this program is started by playwarden itself"));
     };
-    // Held until we end: as long as it is, the run is not over, even if the host is gone.
+    // Held until we end: as long as it is, the run is not over, even if the host is gone. Who comes then finds our reports
+    // in it.
     let lock = File::create(&launch.lock)?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    let host = Host { socket: host, lock };
 
     let (sender, inputs) = mpsc::channel();
     heed_terminate(sender.clone())?;
@@ -71,21 +80,39 @@ pub fn guard_main() -> io::Result<()> {
         Ok(child) => Main::open(&child)?,
         Err(err) => {
             let text = format!("`{}` cannot be started: {err}", launch.program.display());
-            tell(&host, &Report::NotStarted { text });
-            tell(&host, &Report::Over { alive: Vec::new() });
+            host.tell(&Report::NotStarted { text });
+            host.tell(&Report::Over { alive: Vec::new() });
             return Ok(());
         }
     };
-    tell(&host, &Report::Started { pid: main.pid.unsigned_abs() });
+    host.tell(&Report::Started { pid: main.pid.unsigned_abs(), guard: std::process::id() });
     let reaper = sender.clone();
     thread::spawn(move || reap(&reaper));
     thread::spawn(move || listen(orders, &sender));
 
-    let mut guard = Guard { launch, host, main: Some(main), step: Step::Running, due: None };
+    let leftovers = Leftovers::new(launch.temporary.clone(), main.pid);
+    let mut guard = Guard { launch, host, main: Some(main), step: Step::Running, due: None, leftovers };
     guard.run(&inputs);
+    if !matches!(guard.step, Step::Running) {
+        guard.leftovers.remove();
+    }
     let alive = guard.living().into_iter().map(tree::describe).collect();
-    tell(&guard.host, &Report::Over { alive });
+    guard.host.tell(&Report::Over { alive });
     Ok(())
+}
+
+/// Has the living guard that holds this lock end its program in order. Whether there is one.
+pub(crate) fn terminate_guard(lock: &Path) -> bool {
+    let guard = wire::reports(lock).into_iter().find_map(|report| match report {
+        Report::Started { guard, .. } => Some(guard.cast_signed()),
+        _ => None,
+    });
+    let Some(handle) = guard.and_then(Pid::from_raw).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+        return false;
+    };
+    // As long as the lock is held the guard has its id; what the handle is of is therefore the guard.
+    let held = File::open(lock).is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err());
+    held && pidfd_send_signal(&handle, Signal::TERM).is_ok()
 }
 
 /// Takes SIGTERM, as a service manager sends it to everything, for an order to stop. To ignore it would not do: the
@@ -153,11 +180,20 @@ fn listen(orders: BufReader<UnixStream>, to: &Sender<Input>) {
     to.send(Input::HostGone).ok();
 }
 
-/// A host that is gone needs no reports.
-fn tell(mut host: &UnixStream, report: &Report) {
-    if let Ok(mut line) = serde_json::to_vec(report) {
-        line.push(b'\n');
-        host.write_all(&line).ok();
+/// Where reports go.
+struct Host {
+    socket: UnixStream,
+    lock: File,
+}
+
+impl Host {
+    /// A host that is gone needs no reports, but who comes after it does.
+    fn tell(&self, report: &Report) {
+        if let Ok(mut line) = serde_json::to_vec(report) {
+            line.push(b'\n');
+            (&self.lock).write_all(&line).ok();
+            (&self.socket).write_all(&line).ok();
+        }
     }
 }
 
@@ -172,12 +208,13 @@ enum Step {
 
 struct Guard {
     launch: Launch,
-    host: UnixStream,
+    host: Host,
     /// The program itself, until it has ended.
     main: Option<Main>,
     step: Step,
     /// When there is something to do although nothing happens.
     due: Option<Instant>,
+    leftovers: Leftovers,
 }
 
 impl Guard {
@@ -188,8 +225,10 @@ impl Guard {
                 Some(due) => inputs.recv_timeout(due.saturating_duration_since(Instant::now())),
             };
             match input {
+                Ok(Input::HostGone) if self.launch.outlive_host => {}
                 Ok(Input::Order(Order::Stop) | Input::HostGone) => self.stop(),
                 Ok(Input::Order(Order::Kill)) => self.kill(),
+                Ok(Input::Order(Order::Temporary(folders))) => self.leftovers.folders = folders,
                 Ok(Input::Reaped { pid, exit }) if self.main.as_ref().is_some_and(|main| main.pid == pid) => {
                     if self.main_ended(exit) {
                         return;
@@ -208,7 +247,7 @@ impl Guard {
     /// Whether that was all.
     fn main_ended(&mut self, exit: Exit) -> bool {
         self.main = None;
-        tell(&self.host, &Report::Exited(exit));
+        self.host.tell(&Report::Exited(exit));
         // Workers of a program that was killed are not detached on purpose.
         let normal = exit.signal.is_none();
         match self.step {
@@ -222,6 +261,9 @@ impl Guard {
     fn stop(&mut self) {
         if matches!(self.step, Step::Running) {
             self.step = Step::Interrupting { until: Instant::now() + self.launch.interrupt };
+            // Before there are fewer.
+            let living = self.living();
+            self.leftovers.note(&living);
             self.interrupt();
         }
     }
@@ -272,11 +314,12 @@ impl Guard {
     }
 
     /// Signals the whole tree. Whether all that is left of it is out of our reach.
-    fn signal_all(&self, signal: Signal) -> bool {
+    fn signal_all(&mut self, signal: Signal) -> bool {
         if let Some(main) = &self.main {
             main.signal(signal);
         }
         let living = self.living();
+        self.leftovers.note(&living);
         let refused = living.iter().filter(|process| tree::signal(**process, signal) == Err(Errno::PERM)).count();
         self.main.is_none() && !living.is_empty() && refused == living.len()
     }

@@ -1,7 +1,8 @@
 //! What host and guard tell each other, one JSON value a line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playwarden_event::Process;
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Order {
     /// Start the program. The first order, sent once.
     Launch(Launch),
+    /// In these folders it makes temporary ones.
+    Temporary(Vec<PathBuf>),
     /// End it: interrupt, then SIGTERM, then SIGKILL to the whole tree.
     Stop,
     /// End it at once.
@@ -34,19 +37,30 @@ pub(crate) struct Launch {
     pub(crate) terminate: Duration,
     /// After a normal end: whether processes that detached are killed too.
     pub(crate) kill_survivors: bool,
+    /// How its temporary folders are named, with `{pid}` for the process that made one, `*` and `?`. Of those that were
+    /// ended none stays.
+    pub(crate) temporary: Vec<String>,
+    /// Whether the program goes on when the host is gone.
+    pub(crate) outlive_host: bool,
 }
 
 /// From the guard.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Report {
-    /// The program runs.
-    Started { pid: u32 },
+    /// The program runs, under the guard of this id.
+    Started { pid: u32, guard: u32 },
     /// It could not be started.
     NotStarted { text: String },
     /// It ended; what it began may still be alive.
     Exited(Exit),
     /// Nothing more will be done: these are still alive. The last report.
     Over { alive: Vec<Process> },
+}
+
+/// Reads what the guard wrote into its lock, as far as it came.
+pub(crate) fn reports(lock: &Path) -> Vec<Report> {
+    let text = fs::read_to_string(lock).unwrap_or_default();
+    text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// How the program ended: one of the two is there.

@@ -23,16 +23,42 @@ use super::publish::{Publisher, journal_error};
 use super::state::{Order, State};
 use super::{Settings, Update};
 use crate::ansible::{Answer, Link, LinkError, Record, Reported, Welcome};
-use crate::config::{MAX_EVENT, OnHostLoss, secret_values};
+use crate::config::{MAX_EVENT, OnHostLoss};
 use crate::plan::JobPlan;
 use crate::process::{Guarded, Report, tree};
-use crate::store::{AnsibleVersions, Redactor, RunFolder, RunRecord, StoreError};
+use crate::store::{AnsibleVersions, RunFolder, RunRecord, StoreError};
 
 /// How often time limits are looked at and text is shown that no event has brought.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// So much of Ansible's standard error is kept as its last words.
 const WORDS: usize = 4096;
+
+/// Waits for a policy's answer, as long as nobody is in a hurry. Who asks for the end once ends Ansible at once; who asks twice
+/// does not wait for the policy either, which is not asked again. A macro, because it takes parts of the run one by one.
+macro_rules! hasten {
+    ($run:ident, $call:expr) => {{
+        let mut call = std::pin::pin!($call);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut call => break answer,
+                times = $run.person.asked(), if $run.guarded.is_some() => {
+                    for order in $run.state.asked(times) {
+                        match (&order, &mut $run.guarded) {
+                            (Order::Stop, Some(guarded)) => guarded.stop().await,
+                            (Order::Kill, Some(guarded)) => guarded.kill().await,
+                            _ => $run.orders.push(order),
+                        }
+                    }
+                    if $run.state.is_hurried() {
+                        break Default::default();
+                    }
+                }
+            }
+        }
+    }};
+}
 
 enum Input {
     Record(Result<Option<Record>, LinkError>),
@@ -58,6 +84,8 @@ pub(super) struct Run<'a> {
     pub(super) person: Person,
     pub(super) watch: &'a mut dyn FnMut(Update<'_>),
     pub(super) seen: Seen,
+    /// While there is anything to guard.
+    pub(super) guarded: Option<Guarded>,
     /// Decided, and not carried out yet.
     pub(super) orders: Vec<Order>,
     pub(super) stats: Option<Stats>,
@@ -97,29 +125,36 @@ impl Run<'_> {
                 record = live.link.record(), if live.link.is_listening() && self.seen.exit.is_none() => {
                     Input::Record(record)
                 }
-                report = live.guarded.report() => Input::Report(report),
+                report = report(&mut self.guarded) => Input::Report(report),
                 (said, consequence) = self.observers.said() => Input::Said(said, consequence),
                 _ = look.tick() => Input::Look,
             };
             match input {
                 Input::Person(times) => self.orders.extend(self.state.asked(times)),
-                Input::Record(record) => self.take_record(&mut live.link, record).await,
+                Input::Record(record) => {
+                    if let (Ok(Some(Record::Hello { temporary, .. })), Some(guarded)) = (&record, &mut self.guarded) {
+                        guarded.watch_over(temporary.clone()).await;
+                    }
+                    self.take_record(&mut live.link, record).await;
+                }
                 Input::Report(report) => self.take_report(&mut live, report).await,
                 Input::Said(said, consequence) => {
                     self.hear(said, consequence);
                 }
                 Input::Look => self.look(&mut live.link, begun).await,
             }
-            self.carry_out(Some(&mut live.guarded)).await;
+            self.carry_out().await;
         }
         self.publish_loose(None);
         self.survivors = live.left_alive;
-        live.guarded.join().await;
+        if let Some(guarded) = self.guarded.take() {
+            guarded.join().await;
+        }
     }
 
     async fn take_report(&mut self, live: &mut Live, report: Option<Report>) {
         match report {
-            Some(Report::Started { pid }) => {
+            Some(Report::Started { pid, .. }) => {
                 self.publisher.pid = Some(pid);
                 live.link.listen_to(pid);
                 self.orders.extend(self.state.advance(Status::Running));
@@ -147,16 +182,18 @@ impl Run<'_> {
 
     /// Takes what Ansible sent before it ended: after its death nothing can follow.
     async fn drain(&mut self, link: &mut Link) {
+        // There is no one left to stop.
+        let guarded = self.guarded.take();
         while link.is_listening() {
             let record = link.record_now();
             let last = !matches!(record, Ok(Some(_)));
             self.take_record(link, record).await;
-            // There is no one left to stop.
-            self.carry_out(None).await;
+            self.carry_out().await;
             if last {
                 break;
             }
         }
+        self.guarded = guarded;
     }
 
     // ---- records ------------------------------------------------------------------------------------------------------
@@ -166,7 +203,7 @@ impl Run<'_> {
         self.refuse_foreign(link);
         match record {
             Ok(None) => {}
-            Ok(Some(Record::Hello { core, python, printed })) => {
+            Ok(Some(Record::Hello { core, python, printed, .. })) => {
                 self.seen.greeted = true;
                 self.record.ansible = Some(AnsibleVersions { core, python });
                 let written = write_record(&self.folder, &self.record);
@@ -174,6 +211,7 @@ impl Run<'_> {
                 self.publish_loose(printed.stdout);
                 let on_host_loss = match self.plan.ansible.on_host_loss {
                     OnHostLoss::Cancel => "cancel",
+                    OnHostLoss::Continue => "continue",
                 };
                 let welcome = Welcome { gate: !self.policies.is_empty(), max_event: MAX_EVENT, on_host_loss };
                 // A callback that is gone will be missed by the guard, which says so.
@@ -189,6 +227,8 @@ impl Run<'_> {
                 self.gate(link, *reported).await;
                 self.show(false);
             }
+            // For who comes after us.
+            Ok(Some(Record::Granted { .. })) => {}
             Ok(Some(Record::End { printed })) => self.publish_loose(printed.stdout),
             Err(err) => {
                 self.end(Cause::HostTrouble { text: chain(&err) }, Stop::Now);
@@ -230,7 +270,7 @@ impl Run<'_> {
     /// A task is about to start: every policy judges what came before it, then the start itself.
     async fn gate(&mut self, link: &Link, mut reported: Reported) {
         // What policies are asked about is what the journal will say.
-        reported.data = self.publisher.redactor.json(without_secret_arguments(reported.data));
+        reported.data = self.publisher.judged(reported.data);
         if !self.policies.is_empty() {
             self.settle(true).await;
             let mut start: StartRequest =
@@ -240,7 +280,7 @@ impl Run<'_> {
             let asked = if self.state.ending().is_none() { usize::MAX } else { 0 };
             let mut place = 0;
             while place < asked {
-                let Some(heard) = self.policies.admit(place, reported.time, &start).await else { break };
+                let Some(heard) = hasten!(self, self.policies.admit(place, reported.time, &start)) else { break };
                 let again = heard.is_some_and(|(said, consequence)| self.hear(said, consequence));
                 place += usize::from(!again);
             }
@@ -265,7 +305,9 @@ impl Run<'_> {
 
     /// Asks every policy whose list of events has ended, until none is left.
     pub(super) async fn settle(&mut self, all: bool) {
-        while let Some(heard) = self.policies.evaluate_next(all).await {
+        while !self.state.is_hurried()
+            && let Some(heard) = hasten!(self, self.policies.evaluate_next(all))
+        {
             if let Some((said, consequence)) = heard {
                 self.hear(said, consequence);
             }
@@ -325,7 +367,7 @@ impl Run<'_> {
         if self.state.ending().is_some_and(|ending| ending.stop == Stop::Now) {
             return;
         }
-        for (said, consequence) in self.policies.tick(Timestamp::now()).await {
+        for (said, consequence) in hasten!(self, self.policies.tick(Timestamp::now())) {
             self.hear(said, consequence);
         }
     }
@@ -398,14 +440,14 @@ impl Run<'_> {
 
     pub(super) async fn advance(&mut self, to: Status) {
         self.orders.extend(self.state.advance(to));
-        self.carry_out(None).await;
+        self.carry_out().await;
     }
 
     /// Carries out what was decided, and what that decides in turn.
-    pub(super) async fn carry_out(&mut self, mut guarded: Option<&mut Guarded>) {
+    pub(super) async fn carry_out(&mut self) {
         while !self.orders.is_empty() {
             for order in std::mem::take(&mut self.orders) {
-                match (order, &mut guarded) {
+                match (order, &mut self.guarded) {
                     (Order::Status { from, to }, _) => self.change_status(from, to),
                     (Order::Stop, Some(guarded)) => guarded.stop().await,
                     (Order::Kill, Some(guarded)) => guarded.kill().await,
@@ -445,11 +487,12 @@ impl Run<'_> {
     }
 }
 
-/// Arguments stand in the playbook as they are; which of them a module calls secret is not known before it runs.
-fn without_secret_arguments(data: Json) -> Json {
-    let args = data.pointer("/start/args").and_then(|args| args.read::<serde_json::Value>().ok());
-    let secrets = args.map(|args| secret_values(&args)).unwrap_or_default();
-    if secrets.is_empty() { data } else { Redactor::new(secrets).json(data) }
+/// Returns the guard's next report, for as long as there is a guard.
+async fn report(guarded: &mut Option<Guarded>) -> Option<Report> {
+    match guarded {
+        Some(guarded) => guarded.report().await,
+        None => None,
+    }
 }
 
 /// Keeps the last bytes of a growing text.

@@ -38,7 +38,7 @@ impl Run<'_> {
             // What observers reported, policies judge too.
             self.settle(true).await;
         }
-        self.carry_out(None).await;
+        self.carry_out().await;
 
         self.seen.totals = self.publisher.view.totals().run;
         self.seen.words = self.seen.words.trim().to_owned();

@@ -27,8 +27,8 @@ use super::publish::Publisher;
 use super::state::State;
 use super::view::View;
 use super::{Finished, Settings, Update};
-use crate::ansible::{CallbackPath, Installed, Link};
-use crate::config::{MAX_EVENT, Survivors};
+use crate::ansible::{CallbackPath, Installed, Link, TEMPORARY};
+use crate::config::{MAX_EVENT, OnHostLoss, Survivors};
 use crate::plan::JobPlan;
 use crate::process::{Guarded, Launch, Spawn};
 use crate::store::{Journal, Output, Redactor, RunFolder, RunRecord, StoreError};
@@ -79,6 +79,9 @@ async fn begin<'a>(
     write_record(&folder, &record)?;
     folder.replace("status", Status::Starting.word())?;
 
+    let sealed = serde_json::to_string(&redactor.seal()).map_err(io::Error::other);
+    let sealed = sealed.and_then(|sealed| fs::write(folder.sealed_secrets(), sealed));
+    sealed.map_err(|source| StoreError::Io { path: folder.sealed_secrets(), source })?;
     let source = |name: &str| folder.append(&format!(".private/{name}"));
     let stdout = Output::new(source("stdout")?, folder.append("stdout")?);
     let stderr = Output::new(source("stderr")?, folder.append("stderr")?);
@@ -113,6 +116,7 @@ async fn begin<'a>(
         person,
         watch,
         seen: Seen::default(),
+        guarded: None,
         orders: Vec::new(),
         stats: None,
         survivors: Vec::new(),
@@ -124,7 +128,7 @@ async fn begin<'a>(
     for (said, consequence) in said {
         run.hear(said, consequence);
     }
-    run.carry_out(None).await;
+    run.carry_out().await;
     Ok(run)
 }
 
@@ -167,9 +171,8 @@ fn in_order(plan: &JobPlan, mut list: Vec<Judging>) -> Vec<Judging> {
 /// A policy and how often it is asked by time.
 type Judging = (Arc<LivePlugin>, Option<Duration>);
 
-/// Ansible, its guard and its socket, while there are any.
+/// Ansible and its socket, while there are any.
 pub(super) struct Live {
-    pub(super) guarded: Guarded,
     pub(super) link: Link,
     /// Set once the guard has nothing more to do.
     pub(super) over: bool,
@@ -197,7 +200,7 @@ impl Run<'_> {
         let path = path.find().map_err(start)?;
         let private = self.folder.private();
         let files = |source| StoreError::Io { path: private.clone(), source };
-        let installed = Installed::into(&private).map_err(files).map_err(disk)?;
+        let installed = Installed::into(&private, self.folder.spill()).map_err(files).map_err(disk)?;
         let mut added: Vec<(OsString, OsString)> =
             self.plan.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
         if self.settings.color {
@@ -215,12 +218,14 @@ impl Run<'_> {
             interrupt: self.plan.stop.interrupt,
             terminate: self.plan.stop.terminate,
             kill_survivors: self.plan.stop.survivors == Survivors::Kill,
+            temporary: TEMPORARY.map(str::to_owned).to_vec(),
+            outlive_host: self.plan.ansible.on_host_loss == OnHostLoss::Continue,
         };
         let (link, socket) = Link::pair(MAX_EVENT).map_err(start)?;
         let append = |name: &str| OpenOptions::new().append(true).open(private.join(name)).map_err(files).map_err(disk);
         let spawn = Spawn { guard: &self.settings.guard, stdout: append("stdout")?, stderr: append("stderr")?, socket };
-        let guarded = Guarded::spawn(spawn, launch).await.map_err(start)?;
-        Ok(Live { guarded, link, over: false, left_alive: Vec::new() })
+        self.guarded = Some(Guarded::spawn(spawn, launch).await.map_err(start)?);
+        Ok(Live { link, over: false, left_alive: Vec::new() })
     }
 
     /// The file `command`, as ansible-runner has it; of the environment only what a run adds.

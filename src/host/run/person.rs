@@ -6,8 +6,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::io::Errno;
 use tokio::net::unix::pipe::{OpenOptions as PipeOptions, Receiver};
 use tokio::sync::watch;
+
+use crate::process;
+use crate::store::guard_lock;
 
 /// The pipe's name below a live run's private folder, which only its owner can enter.
 const PIPE: &str = ".private/cancel";
@@ -75,7 +79,8 @@ pub enum CancelError {
 }
 
 /// Asks for the end of a run in its folder, which another process works on: once for an end in order, with `now` for an
-/// end at once. The run's host records it as a person's wish.
+/// end at once. The run's host records it as a person's wish. A run that goes on without its host is ended in order by its
+/// guard.
 ///
 /// # Errors
 /// When there is nobody to ask.
@@ -83,11 +88,14 @@ pub fn cancel(folder: &Path, now: bool) -> Result<(), CancelError> {
     let path = folder.join(PIPE);
     let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
     let opened = OpenOptions::new().write(true).custom_flags(flags.bits().cast_signed()).open(&path);
-    let mut pipe = opened.map_err(|source| match source.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::NXIO | rustix::io::Errno::NOENT) => CancelError::Ended,
-        Some(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => CancelError::NotYours(source),
-        _ => CancelError::Io { path: path.clone(), source },
-    })?;
+    let mut pipe = match opened.map_err(|source| (Errno::from_io_error(&source), source)) {
+        Ok(pipe) => pipe,
+        // Where the host is gone and the run goes on, its guard ends it.
+        Err((Some(Errno::NXIO), _)) if process::terminate_guard(&guard_lock(folder)) => return Ok(()),
+        Err((Some(Errno::NXIO | Errno::NOENT), _)) => return Err(CancelError::Ended),
+        Err((Some(Errno::ACCESS | Errno::PERM), source)) => return Err(CancelError::NotYours(source)),
+        Err((_, source)) => return Err(CancelError::Io { path, source }),
+    };
     let bytes: &[u8] = if now { b"cc" } else { b"c" };
     pipe.write_all(bytes).map_err(|source| CancelError::Io { path, source })
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::view::View;
 use crate::ansible::Reported;
+use crate::config::secret_values;
 use crate::store::{Journal, Output, Redactor, StoreError};
 
 /// Numbers events and writes them down, with the text that belongs to each.
@@ -29,6 +30,11 @@ impl Publisher {
     pub(crate) fn new(id: String, journal: Journal, redactor: Redactor, stdout: Output, stderr: Output) -> Self {
         let view = Arc::new(View::new(journal.file()));
         Self { id, pid: None, redactor, stdout, stderr, journal, view }
+    }
+
+    /// Returns the data of a start as policies judge it, and as the journal will have it.
+    pub(crate) fn judged(&self, data: Json) -> Json {
+        self.redactor.json(without_secret_arguments(data))
     }
 
     /// Makes an event of what the callback reported.
@@ -119,6 +125,13 @@ impl Publisher {
         self.view.push(&event, place);
         Ok(Arc::new(event))
     }
+}
+
+/// Arguments stand in the playbook as they are; which of them a module calls secret is not known before it runs.
+fn without_secret_arguments(data: Json) -> Json {
+    let args = data.pointer("/start/args").and_then(|args| args.read::<serde_json::Value>().ok());
+    let secrets = args.map(|args| secret_values(&args)).unwrap_or_default();
+    if secrets.is_empty() { data } else { Redactor::new(secrets).json(data) }
 }
 
 /// The journal's place in an error message.

@@ -53,15 +53,16 @@ impl StoreError {
     }
 }
 
-/// Held by the host, and by the guard, each as long as it lives.
-const LOCKS: [&str; 2] = [".private/lock", ".private/guard"];
+/// Held by the host, by the guard and by Ansible, each as long as it lives. In this order: who looks whether they are held
+/// gets no further than to the first one that is.
+const LOCKS: [&str; 3] = [".private/lock", ".private/guard", ".private/spill"];
 
 /// A run's folder, held by the one process that writes it.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,
-    /// Locked as long as the run is alive; the kernel lets go of it when the host dies.
-    _lock: File,
+    /// Locked as long as the run is alive; the kernel lets go of them when their holder dies.
+    _locks: Vec<File>,
 }
 
 impl RunFolder {
@@ -84,21 +85,39 @@ impl RunFolder {
         }
         let lock = open(&path.join(LOCKS[0])).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|err| failed(err.into()))?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, _locks: vec![lock] })
     }
 
-    /// Whether nobody works on this run any more.
-    pub(crate) fn is_abandoned(path: &Path) -> bool {
-        LOCKS.iter().all(|name| match OpenOptions::new().read(true).write(true).open(path.join(name)) {
-            Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
-            // The guard was never started.
-            Err(err) => err.kind() == io::ErrorKind::NotFound,
-        })
+    /// Takes over the folder of a run on which nobody works any more; none where somebody does, or may.
+    pub(crate) fn take_over(path: &Path) -> Option<Self> {
+        let mut locks = Vec::new();
+        for name in LOCKS {
+            match OpenOptions::new().read(true).write(true).open(path.join(name)) {
+                Ok(lock) => {
+                    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+                    locks.push(lock);
+                }
+                // Guard and Ansible were never started.
+                Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => return None,
+            }
+        }
+        Some(Self { path: path.to_owned(), _locks: locks })
     }
 
     /// Returns the file that the guard locks.
     pub(crate) fn guard_lock(&self) -> PathBuf {
-        self.path.join(LOCKS[1])
+        guard_lock(&self.path)
+    }
+
+    /// Returns the file in which the secrets of the run lie sealed, for who comes after its host.
+    pub(crate) fn sealed_secrets(&self) -> PathBuf {
+        self.private().join("secrets")
+    }
+
+    /// Returns the file into which the callback writes what no host takes, and which it locks.
+    pub(crate) fn spill(&self) -> PathBuf {
+        self.path.join(LOCKS[2])
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -134,6 +153,11 @@ impl RunFolder {
         // What cannot be removed is private.
         fs::remove_dir_all(self.private()).ok();
     }
+}
+
+/// Returns the file that the guard of a run locks.
+pub(crate) fn guard_lock(run: &Path) -> PathBuf {
+    run.join(LOCKS[1])
 }
 
 fn make_artifacts(path: &Path) -> io::Result<()> {

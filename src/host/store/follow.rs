@@ -1,7 +1,7 @@
 //! Files of a run that may still grow.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -78,10 +78,13 @@ impl Growing {
         Ok(read)
     }
 
-    /// Whether the end was cut behind our back: the torn line of a killed host.
-    fn was_cut(&self) -> bool {
-        let length = self.file.as_ref().and_then(|file| file.metadata().ok()).map(|meta| meta.len());
-        length.is_some_and(|length| length < self.read)
+    /// Reads on from an earlier place: what stood behind it is not what stands there now.
+    fn back_to(&mut self, place: u64) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.seek(SeekFrom::Start(place))?;
+            self.read = place;
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +100,8 @@ pub struct Follower {
     searched: usize,
     line: u64,
     whole: u64,
+    /// The run is over, and its journal will not change any more.
+    is_settled: bool,
 }
 
 impl Follower {
@@ -104,7 +109,8 @@ impl Follower {
     #[must_use]
     pub fn new(run: StoredRun) -> Self {
         let journal = Growing::new(run, "events.jsonl");
-        Self { journal, bytes: Vec::new(), start: 0, searched: 0, line: 0, whole: 0 }
+        let is_settled = journal.run.record.outcome.is_some();
+        Self { journal, bytes: Vec::new(), start: 0, searched: 0, line: 0, whole: 0, is_settled }
     }
 
     /// Returns the run as it was last found.
@@ -132,10 +138,19 @@ impl Follower {
             }
             self.bytes.drain(..self.start);
             (self.start, self.searched) = (0, self.bytes.len());
-            match self.journal.read(&mut self.bytes)? {
+            let read = self.journal.read(&mut self.bytes)?;
+            if !self.is_settled && self.journal.run.record.outcome.is_some() {
+                // A killed host may have left a torn line, in whose place others stand now.
+                self.is_settled = true;
+                self.bytes.clear();
+                self.searched = 0;
+                self.journal.back_to(self.whole)?;
+                continue;
+            }
+            match read {
                 Next::Some(()) => {}
                 Next::Later => return Ok(Next::Later),
-                Next::End if self.bytes.is_empty() || self.journal.was_cut() => return Ok(Next::End),
+                Next::End if self.bytes.is_empty() => return Ok(Next::End),
                 Next::End => return Err(ReadError::Torn { line: self.line + 1, whole: self.whole }),
             }
         }
@@ -238,7 +253,7 @@ mod tests {
         }
 
         fn run(&self) -> StoredRun {
-            Store::new(self.artifacts.path().to_owned()).find("run").unwrap()
+            Store::new(self.artifacts.path().to_owned(), crate::run::close).find("run").unwrap()
         }
 
         fn write(&self, text: &str) {
@@ -302,6 +317,10 @@ mod tests {
         assert_eq!(counter(journal.next_line()), Next::Later);
         let Live { artifacts, folder, .. } = live;
         drop(folder);
+        for name in ["status_changed", "run_finished"] {
+            let next = journal.next_line().unwrap();
+            assert!(matches!(&next, Next::Some((_, event)) if event.name() == name), "{next:?}");
+        }
         assert_eq!(counter(journal.next_line()), Next::End);
         assert_eq!(journal.run().status(), Status::Lost);
         drop(artifacts);

@@ -33,6 +33,11 @@ impl Journal {
         Self { file: Arc::new(file), last: 0, end: 0, prev: line::FIRST_PREV.to_owned(), broken: false }
     }
 
+    /// Goes on behind the last line of a journal: its event, the hash that it states, and where it ends.
+    pub(crate) fn resume(file: File, last: u64, prev: String, end: u64) -> Self {
+        Self { file: Arc::new(file), last, end, prev, broken: false }
+    }
+
     /// Returns the counter of the last event; 0 before the first.
     pub(crate) fn last(&self) -> u64 {
         self.last

@@ -1,19 +1,22 @@
 //! The runs of an artifacts folder.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use playwarden_event::reader::{JournalReader, ReadError};
-use playwarden_event::{Cause, EventKind, Outcome, Status, Tallies, Timestamp};
+use playwarden_event::{Outcome, Status, Timestamp};
 
-use super::folder::{RunFolder, replace};
 use super::record::RunRecord;
+
+/// Brings a run to its end whose host was killed, and returns what `run.json` says then; none while somebody still works
+/// on it. To make events is not the store's: see [`crate::run::close`].
+pub type Close = fn(&Path) -> io::Result<Option<RunRecord>>;
 
 /// The artifacts folder.
 #[derive(Clone, Debug)]
 pub struct Store {
     artifacts: PathBuf,
+    close: Close,
 }
 
 /// A run as it was found.
@@ -23,6 +26,7 @@ pub struct StoredRun {
     pub folder: PathBuf,
     /// What `run.json` says.
     pub record: RunRecord,
+    close: Close,
 }
 
 impl StoredRun {
@@ -38,20 +42,26 @@ impl StoredRun {
         }
     }
 
-    /// Reads the run in a folder. One whose host was killed is marked `lost` on the way.
+    /// Reads the run in a folder. One whose host was killed is closed on the way.
     ///
     /// # Errors
     /// When `run.json` cannot be read, with the reason.
-    pub fn load(folder: &Path) -> Result<Self, String> {
-        read(folder)
+    pub fn load(folder: &Path, close: Close) -> Result<Self, String> {
+        let mut record = RunRecord::read(folder).map_err(|err| err.to_string())?;
+        if record.outcome.is_none() {
+            let closed = close(folder);
+            let closed = closed.map_err(|err| format!("it was lost, and that cannot be written down: {err}"))?;
+            record = closed.unwrap_or(record);
+        }
+        Ok(Self { folder: folder.to_owned(), record, close })
     }
 
-    /// Returns the run as it is now. If its host was killed meanwhile, it is marked `lost` on the way.
+    /// Returns the run as it is now. If its host was killed meanwhile, it is closed on the way.
     ///
     /// # Errors
     /// When `run.json` cannot be read, with the reason.
     pub fn again(&self) -> Result<Self, String> {
-        if self.record.outcome.is_some() { Ok(self.clone()) } else { read(&self.folder) }
+        if self.record.outcome.is_some() { Ok(self.clone()) } else { Self::load(&self.folder, self.close) }
     }
 }
 
@@ -97,11 +107,11 @@ pub enum NotFound {
 impl Store {
     /// Looks at the runs in a folder, which need not exist.
     #[must_use]
-    pub fn new(artifacts: PathBuf) -> Self {
-        Self { artifacts }
+    pub fn new(artifacts: PathBuf, close: Close) -> Self {
+        Self { artifacts, close }
     }
 
-    /// Returns all runs, newest first. A run whose host was killed is marked `lost` on the way.
+    /// Returns all runs, newest first. A run whose host was killed is closed on the way.
     ///
     /// # Errors
     /// When the folder is there and cannot be read.
@@ -118,7 +128,7 @@ impl Store {
             if !folder.is_dir() || !folder.join(RunRecord::FILE).exists() {
                 continue;
             }
-            match read(&folder) {
+            match StoredRun::load(&folder, self.close) {
                 Ok(run) => found.runs.push(run),
                 Err(why) => found.unreadable.push((folder, why)),
             }
@@ -152,69 +162,6 @@ impl Store {
             }
         }
     }
-}
-
-fn read(folder: &Path) -> Result<StoredRun, String> {
-    let text = fs::read_to_string(folder.join(RunRecord::FILE)).map_err(|err| err.to_string())?;
-    let record: RunRecord = serde_json::from_str(&text).map_err(|err| err.to_string())?;
-    let mut run = StoredRun { folder: folder.to_owned(), record };
-    if run.record.outcome.is_none() && RunFolder::is_abandoned(folder) {
-        mark_lost(&mut run).map_err(|err| format!("it was lost, and that cannot be written down: {err}"))?;
-    }
-    Ok(run)
-}
-
-/// Writes down that the host of this run was killed. The journal keeps its last whole event; a torn line is cut.
-fn mark_lost(run: &mut StoredRun) -> io::Result<()> {
-    let path = run.folder.join("events.jsonl");
-    let mut tallies = Tallies::default();
-    let mut text = "the host was killed before the run ended".to_owned();
-    let mut last = run.record.started;
-    let mut finished = None;
-    if let Ok(file) = File::open(&path) {
-        let mut reader = JournalReader::new(BufReader::new(file));
-        loop {
-            match reader.next_line() {
-                Ok(None) => break,
-                Ok(Some((_, event))) => {
-                    last = event.head().created;
-                    tallies.apply(&event);
-                    match (event.kind(), &mut finished) {
-                        (EventKind::RunFinished(outcome), _) => finished = Some(Outcome::clone(outcome)),
-                        (EventKind::PluginFault(fault), Some(outcome)) => outcome.take_late_fault(fault),
-                        _ => {}
-                    }
-                }
-                Err(ReadError::Torn { line, whole }) => {
-                    OpenOptions::new().write(true).open(&path)?.set_len(whole)?;
-                    text = format!("{text}; line {line} of the journal was torn and is cut");
-                    break;
-                }
-                Err(err) => {
-                    text = format!("{text}; {err}");
-                    break;
-                }
-            }
-        }
-    }
-    // Killed between the last event and run.json: then the journal knows better.
-    let outcome = finished.unwrap_or_else(|| Outcome {
-        status: Status::Lost,
-        rc: None,
-        cause: Some(Cause::HostTrouble { text }),
-        started: run.record.started,
-        finished: last.max(run.record.started),
-        totals: tallies.totals(),
-        stats: None,
-        in_flight: tallies.in_flight(),
-        left_alive: Vec::new(),
-        faulty_plugins: Vec::new(),
-    });
-    replace(&run.folder.join("rc"), &rc_text(&outcome))?;
-    replace(&run.folder.join("status"), outcome.status.word())?;
-    run.record.outcome = Some(outcome);
-    let text = serde_json::to_string_pretty(&run.record)?;
-    replace(&run.folder.join(RunRecord::FILE), &format!("{text}\n"))
 }
 
 /// What the file `rc` says of a run.

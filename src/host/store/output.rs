@@ -40,6 +40,16 @@ impl Output {
         Self { source, artifact, read: 0, pending: Vec::new(), unshown: Vec::new(), lines: 0, trouble: None }
     }
 
+    /// Goes on behind so many lines.
+    pub(crate) fn resume(source: File, artifact: File, lines: u64) -> Self {
+        Self { lines, ..Self::new(source, artifact) }
+    }
+
+    /// Goes on where so many bytes of the source have been taken. For before the first read.
+    pub(crate) fn skip_to(&mut self, taken: u64) {
+        self.read = taken;
+    }
+
     /// Reads what was printed since.
     pub(crate) fn read(&mut self) -> io::Result<()> {
         let length = self.source.metadata()?.len();

@@ -1,5 +1,9 @@
 //! `run.json`: what was asked, and how it ended.
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
 use playwarden_event::{Json, Outcome, PluginIdentity, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -42,4 +46,9 @@ impl RunRecord {
     pub const FILE: &'static str = "run.json";
     /// The form that this version writes.
     pub const SCHEMA: u32 = 1;
+
+    /// Reads the `run.json` in a run's folder.
+    pub(crate) fn read(folder: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_str(&fs::read_to_string(folder.join(Self::FILE))?)?)
+    }
 }

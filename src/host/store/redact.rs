@@ -3,9 +3,14 @@
 //! It knows few rules yet: values that are known to be secret, and passwords in URLs. `no_log` is honored earlier, before
 //! anything leaves Ansible.
 
+mod sealed;
+
 use std::borrow::Cow;
 
 use playwarden_event::Json;
+use serde::{Deserialize, Serialize};
+
+use self::sealed::Sealed;
 
 /// What stands in the place of a secret.
 const MASK: &str = "********";
@@ -14,13 +19,34 @@ const MASK: &str = "********";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Redactor {
     /// As they stand in text: plain, or in the JSON that Ansible prints results in.
-    plain: Vec<String>,
+    plain: Secrets,
     /// The same inside a JSON string, in both ways of writing what is not ASCII.
-    quoted: Vec<String>,
+    quoted: Secrets,
+}
+
+/// What is looked for.
+#[derive(Clone, Debug)]
+enum Secrets {
+    /// Longer ones come first, so that none leaves a part of itself behind.
+    Known(Vec<String>),
+    Sealed(Sealed),
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self::Known(Vec::new())
+    }
+}
+
+/// A redactor for who must not know the secrets, in a form that can be written down.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct SealedRedactor {
+    plain: Sealed,
+    quoted: Sealed,
 }
 
 impl Redactor {
-    /// Knows these values. Longer ones come first, so that none leaves a part of itself behind.
+    /// Knows these values.
     pub(crate) fn new(mut secrets: Vec<String>) -> Self {
         secrets.retain(|secret| !secret.is_empty());
         let quote_all =
@@ -31,7 +57,12 @@ impl Redactor {
             list.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
             list.dedup();
         }
-        Self { plain, quoted }
+        Self { plain: Secrets::Known(plain), quoted: Secrets::Known(quoted) }
+    }
+
+    /// Returns what does the same without knowing the values.
+    pub(crate) fn seal(&self) -> SealedRedactor {
+        SealedRedactor { plain: self.plain.seal(), quoted: self.quoted.seal() }
     }
 
     /// Redacts a plain text.
@@ -88,13 +119,37 @@ fn end_of_string(inside: &str) -> usize {
     end.unwrap_or(inside.len())
 }
 
-fn redact<'t>(text: &'t str, secrets: &[String]) -> Cow<'t, str> {
-    let mut text = Cow::Borrowed(text);
-    for secret in secrets {
-        if text.contains(secret.as_str()) {
-            text = Cow::Owned(text.replace(secret.as_str(), MASK));
+impl From<SealedRedactor> for Redactor {
+    fn from(SealedRedactor { plain, quoted }: SealedRedactor) -> Self {
+        Self { plain: Secrets::Sealed(plain), quoted: Secrets::Sealed(quoted) }
+    }
+}
+
+impl Secrets {
+    fn seal(&self) -> Sealed {
+        match self {
+            Self::Known(secrets) => Sealed::new(secrets),
+            Self::Sealed(sealed) => sealed.clone(),
         }
     }
+
+    fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let secrets = match self {
+            Self::Known(secrets) => secrets,
+            Self::Sealed(sealed) => return sealed.mask(text),
+        };
+        let mut text = Cow::Borrowed(text);
+        for secret in secrets {
+            if text.contains(secret.as_str()) {
+                text = Cow::Owned(text.replace(secret.as_str(), MASK));
+            }
+        }
+        text
+    }
+}
+
+fn redact<'t>(text: &'t str, secrets: &Secrets) -> Cow<'t, str> {
+    let text = secrets.mask(text);
     match without_url_passwords(&text) {
         Some(clean) => Cow::Owned(clean),
         None => text,
@@ -144,9 +199,20 @@ fn quote_ascii(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// A redactor that knows its secrets, and one that was sealed and written down: they must do the same.
+    fn both(secrets: &[&str]) -> [Redactor; 2] {
+        let known = Redactor::new(secrets.iter().map(|secret| (*secret).to_owned()).collect());
+        let written = serde_json::to_string(&known.seal()).unwrap();
+        let sealed: SealedRedactor = serde_json::from_str(&written).unwrap();
+        [known, sealed.into()]
+    }
+
     #[test]
     fn known_secrets_go_from_text_and_json_in_every_spelling() {
-        let redactor = Redactor::new(vec!["pa\"ss".into(), "pa\"ssword".into(), "schlüssel".into()]);
+        both(&["pa\"ss", "pa\"ssword", "schlüssel"]).iter().for_each(every_spelling_goes);
+    }
+
+    fn every_spelling_goes(redactor: &Redactor) {
         assert_eq!(redactor.text("x pa\"ssword y pa\"ss"), "x ******** y ********");
         assert_eq!(
             redactor.text(r#"{"a": "pa\"ssword", "b": "schl\u00fcssel"}"#),
@@ -158,7 +224,10 @@ mod tests {
 
     #[test]
     fn only_values_of_strings_are_touched() {
-        let redactor = Redactor::new(vec!["host".into(), "12".into(), "name".into()]);
+        both(&["host", "12", "name"]).iter().for_each(only_values_are_touched);
+    }
+
+    fn only_values_are_touched(redactor: &Redactor) {
         let text = r#"{"host": "my host", "n":12.5, "a":["12",{"12":"x"}],"b":"q\"host","c":"line\name"}"#;
         let json = Json::parse(text.to_owned()).unwrap();
         let expected =
@@ -168,7 +237,10 @@ mod tests {
 
     #[test]
     fn passwords_in_urls_are_masked_and_the_rest_stays() {
-        let redactor = Redactor::default();
+        both(&[]).iter().for_each(url_passwords_are_masked);
+    }
+
+    fn url_passwords_are_masked(redactor: &Redactor) {
         for (text, expected) in [
             ("git clone https://me:s3cret@example.org/x.git ok", "git clone https://me:********@example.org/x.git ok"),
             ("https://a:p@h https://b:q@h", "https://a:********@h https://b:********@h"),

@@ -167,6 +167,28 @@ fn control_c_twice_ends_what_does_not_hear() {
 }
 
 #[test]
+fn control_c_twice_does_not_wait_for_a_policy() {
+    let mark = mark();
+    let defaults = format!("env = {{ PW_MARK = \"{mark}\" }}");
+    let playbook = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: never\n      raw: 'true'\n";
+    // Asleep for an hour, which its deadline allows.
+    let project = under("sleeps_in_host", "limits = { call = \"2h\" }", 1, &defaults, playbook);
+    let child = project.start(&["run"]);
+    eventually("the gate", || {
+        let journal =
+            project.names("artifacts").first().map(|run| project.path(&format!("artifacts/{run}/events.jsonl")));
+        journal.is_some_and(|path| std::fs::read_to_string(path).unwrap_or_default().contains("playbook_on_task_start"))
+    });
+    send(&child, Signal::INT);
+    eventually("Ansible is gone", || marked(&mark).is_empty());
+    send(&child, Signal::INT);
+    let _shown = end(child).expect(20);
+    let run = Evidence::of(&project);
+    assert_eq!((run.outcome.status, &run.outcome.cause), (Status::Canceled, &Some(Cause::Person)));
+    assert!(run.named("runner_on_start").is_empty(), "{}", run.list());
+}
+
+#[test]
 fn what_does_not_hear_is_killed_after_its_time() {
     let mark = mark();
     let project = project(&mark, "stop = { interrupt = \"100ms\", terminate = \"100ms\" }", "sleep 600");

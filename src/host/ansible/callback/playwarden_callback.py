@@ -14,6 +14,7 @@ try:
     import collections
     import ctypes
     import datetime
+    import fcntl
     import functools
     import gc
     import json
@@ -22,6 +23,7 @@ try:
     import platform
     import re
     import select
+    import shutil
     import signal
     import socket
     import stat
@@ -35,7 +37,7 @@ try:
     from ansible import constants as C
     from ansible.playbook.handler import Handler
     from ansible.plugins.callback import CallbackBase
-    from ansible.plugins.loader import action_loader, module_loader
+    from ansible.plugins.loader import action_loader, module_loader, shell_loader
     from ansible.plugins.strategy import StrategyBase
     from ansible.release import __version__ as CORE_VERSION
     from ansible.utils.display import Display
@@ -59,6 +61,7 @@ CENSORED = "the output has been hidden due to the fact that 'no_log: true' was s
 UNCENSORED = ("changed", "failed", "skipped", "unreachable", "attempts", "retries")
 SHOWN = re.compile(r"\s*(?:\[(DEPRECATION WARNING|DEPRECATED|WARNING|ERROR)\]: |(ERROR)! )(.*)", re.DOTALL)
 SHOWN_AS = {"WARNING": "warning", "ERROR": "error", "DEPRECATED": "deprecated", "DEPRECATION WARNING": "deprecated"}
+WORKER_FOLDER = re.compile(r"ansible-tmp-(\d+(?:\.\d+)?)-(\d+)-\d+")       # time and process id
 HARD_WRAPPED = tuple(int(number) for number in CORE_VERSION.split(".")[:2]) < (2, 19)      # warnings, at 79 columns
 LONE_SURROGATE = re.compile(
     r"\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}")
@@ -166,6 +169,7 @@ class Interrupts:
         self.depth = 0              # above 0: an interrupt is only noted
         self.noted = None           # when the first one was noted that has not been raised yet
         self.raised = None          # when the first one was raised
+        self.workers = set()        # ids of those that were at work then
         self.refusing = False       # from the first interrupt or verdict on nothing may start
         self.closing = False
 
@@ -198,6 +202,7 @@ class Interrupts:
         self.noted = None
         self.raised = self.raised or time.monotonic()
         self.refusing = True
+        self.workers.update(worker.pid for worker in multiprocessing.active_children())
         raise KeyboardInterrupt
 
     def shield(self):
@@ -289,8 +294,9 @@ class Link:
         self.socket = socket.socket(fileno=fd)
         self.socket.set_inheritable(False)
         self.socket.setblocking(True)
-        self.spill_path = spill
-        self.spill = None
+        # Open and locked from the start: as long as it is, nobody takes the run for one that is over.
+        self.spill = os.open(spill, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(self.spill, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.interrupts = interrupts
         # Reentrant, because encoding a record can itself make Ansible warn.
         self.lock = threading.RLock()
@@ -370,12 +376,15 @@ class Link:
                 self._write_spill()
 
     def _write_spill(self):
-        if self.spill is None:
-            self.spill = os.open(self.spill_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         while self.retained:
-            left = memoryview(self.retained[0])
-            while left:
-                left = left[os.write(self.spill, left):]
+            left, whole = memoryview(self.retained[0]), os.fstat(self.spill).st_size
+            try:
+                while left:
+                    left = left[os.write(self.spill, left):]
+            except BaseException:
+                # What is kept is tried again with the next one; nothing may stand behind a part of it.
+                os.ftruncate(self.spill, whole)
+                raise
             self.retained.popleft()
         self.retained_bytes = 0
 
@@ -444,6 +453,17 @@ def censor(res, secret):
     return res
 
 
+def temporary_folders():
+    """Where this Ansible and its workers make folders for temporary files on this machine."""
+    folders = [os.path.dirname(C.DEFAULT_LOCAL_TMP)]
+    try:
+        remote = shell_loader.get("sh").get_option("remote_tmp")
+        folders.append(os.path.expanduser(os.path.expandvars(remote)))
+    except Exception:
+        pass        # the default is the same folder as the first
+    return [folder for folder in dict.fromkeys(folders) if os.path.isabs(folder)]
+
+
 def without_environment(res, action):
     facts = res.get("ansible_facts")
     if isinstance(facts, dict) and ("ansible_env" in facts or "env" in facts):
@@ -493,8 +513,10 @@ class CallbackModule(CallbackBase):
 
         dumpable = set_dumpable(0)
         os.register_at_fork(after_in_child=functools.partial(self._in_child, dumpable))
-        self.link.send("hello", '"protocol":%d,"pid":%d,"core":%s,"python":%s' % (
-            PROTOCOL, self.pid, encode(CORE_VERSION), encode(platform.python_version())))
+        self.began = time.time()
+        self.temporary = temporary_folders()
+        self.link.send("hello", '"protocol":%d,"pid":%d,"core":%s,"python":%s,"temporary":%s' % (
+            PROTOCOL, self.pid, encode(CORE_VERSION), encode(platform.python_version()), encode(self.temporary)))
         answer = self.link.receive()
         if answer is None:
             raise RuntimeError("the host is gone")
@@ -513,6 +535,7 @@ class CallbackModule(CallbackBase):
         # Workers are forks: they must neither speak to the host nor keep the socket open, and otherwise be as ever.
         if os.getpid() != self.pid:
             self.link.socket.close()
+            os.close(self.link.spill)
             try:
                 signal.signal(signal.SIGUSR2, signal.SIG_DFL)
             except ValueError:
@@ -531,6 +554,19 @@ class CallbackModule(CallbackBase):
                 sys.stderr.write("playwarden: the end of the run could not be reported: %s\n" % error)
             if self.interrupts.raised is not None:
                 self._dismiss()
+                self._tidy()
+
+    def _tidy(self):
+        """Removes what workers left behind that were interrupted. Only theirs: another run may use the same folder."""
+        for folder in self.temporary:
+            try:
+                names = os.listdir(folder)
+            except OSError:
+                continue
+            for name in names:
+                made = WORKER_FOLDER.fullmatch(name)
+                if made and float(made[1]) >= self.began and int(made[2]) in self.interrupts.workers:
+                    shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
 
     @staticmethod
     def _dismiss():
@@ -653,7 +689,7 @@ class CallbackModule(CallbackBase):
         if final:
             key = (host.name, task._uuid)
             self._items.pop(key, None)
-            began, clock, _ = self._begun.pop(key, (None, None, None))
+            began, clock, _, _ = self._begun.pop(key, (None, None, None, None))
             own.update(remote_addr=host.name, res=shown, start=began and utc(began), end=utc(time.time_ns()),
                        duration=clock and time.monotonic() - clock, event_loop=task.loop_with)
         elif event == "runner_on_file_diff":
@@ -780,6 +816,9 @@ class CallbackModule(CallbackBase):
         try:
             self.link.send("start", self._start(host, task))
             verdict = self._ask() if self.gate else "go"
+            if self.gate and self.link.lost and verdict == "go":
+                # Nobody has judged it, and still it happens.
+                self.link.send("granted", '"uuid":"%s"' % self._begun[host.name, task._uuid][3])
         except Exception as error:
             # What can't be judged must not start, where there is a judge.
             self.report_failure("v2_runner_on_start", error)
@@ -792,7 +831,7 @@ class CallbackModule(CallbackBase):
 
     def _start(self, host, task):
         uid, parent = str(uuid.uuid4()), self._announced.get(task._uuid) or self._play_uuid or self._playbook_uuid
-        self._begun[host.name, task._uuid] = (time.time_ns(), time.monotonic(), parent)
+        self._begun[host.name, task._uuid] = (time.time_ns(), time.monotonic(), parent, uid)
         secret = may_hold(task.no_log)
         title = self._titles.get(task._uuid)
         common = self._starts.get(task._uuid)
@@ -809,10 +848,12 @@ class CallbackModule(CallbackBase):
                 common = self._starts[task._uuid] = encode(scalars(json.loads(common)))
         fields = self._fields("runner_on_start", dict(self._flags(task, secret), host=host.name),
                               self._context(task, title), parent, uid)
-        return '%s,"start":{"host":%s,%s' % (fields, encode(host.name), common[1:])
+        asked = '"asked":true,' if self.gate else ""
+        return '%s%s,"start":{"host":%s,%s' % (asked, fields, encode(host.name), common[1:])
 
     def _ask(self):
-        answer = None if self.link.lost else self.link.receive()
+        # Also when the host is gone: it may have answered before.
+        answer = self.link.receive()
         if answer is None:
             return "now" if self.link.cancel_on_loss else "go"
         return answer["verdict"] if answer["verdict"] in ("go", "drain") else "now"
