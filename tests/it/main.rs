@@ -4,6 +4,8 @@
 //! - `config`: runner.toml, good and bad, against golden files
 //! - `plays`: real Ansible, what becomes of each thing that a play can do
 //! - `gate`: nothing starts after the breaking event
+//! - `forgery`: nothing that a play does makes an event
+//! - `journal`: nothing is lost, nothing is cut in silence
 //! - `guests`: one attack each, against the sandbox
 //! - `hooks`: plugins that observe, and what they may reach
 //! - `library`: the same from a Rust program
@@ -23,10 +25,12 @@ mod begin;
 mod book;
 mod config;
 mod evidence;
+mod forgery;
 mod gate;
 mod golden;
 mod guests;
 mod hooks;
+mod journal;
 mod library;
 mod plays;
 mod reading;

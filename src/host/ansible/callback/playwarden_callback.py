@@ -271,15 +271,25 @@ def guarded(method):
 
 # -- the host --------------------------------------------------------------------------------------------------------
 
-def set_dumpable(value):
-    """What is not dumpable can't be traced, read or robbed of its descriptors by other processes of the same user."""
+def protect():
+    """From here on other processes of the same user can't trace us, read our memory or take our descriptors.
+
+    Workers inherit it and must: their pipe leads into the main process, which unpickles what comes out of it, and that
+    can be any code. What they execute is as ever.
+    """
     try:
-        prctl = ctypes.CDLL(None).prctl
-        before = prctl(3, 0, 0, 0, 0)       # PR_GET_DUMPABLE
-        prctl(4, value, 0, 0, 0)            # PR_SET_DUMPABLE
-        return before
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)      # PR_SET_DUMPABLE
     except (AttributeError, OSError, TypeError):
-        return None                         # not Linux
+        pass                                        # not Linux
+
+
+def give_back(inherited):
+    """Undoes in the environment what brought us here: what a play starts, perhaps another Ansible, is not the run's."""
+    for name, value in json.loads(inherited).items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 class Link:
@@ -478,6 +488,7 @@ class CallbackModule(CallbackBase):
         fd, spill = os.environ.pop("PLAYWARDEN_FD", None), os.environ.pop("PLAYWARDEN_SPILL", None)
         if fd is None or spill is None:
             raise RuntimeError("only playwarden sets PLAYWARDEN_FD and PLAYWARDEN_SPILL; start Ansible through it")
+        give_back(os.environ.pop("PLAYWARDEN_INHERITED", "{}"))
         self.pid = os.getpid()
         self.interrupts = Interrupts()
         self.link = Link(int(fd), spill, self.interrupts)
@@ -491,8 +502,8 @@ class CallbackModule(CallbackBase):
         self._telling = set()       # threads that are reporting what Display shows
         self._local = threading.local()
 
-        dumpable = set_dumpable(0)
-        os.register_at_fork(after_in_child=functools.partial(self._in_child, dumpable))
+        protect()
+        os.register_at_fork(after_in_child=self._in_child)
         self.link.send("hello", '"protocol":%d,"pid":%d,"core":%s,"python":%s' % (
             PROTOCOL, self.pid, encode(CORE_VERSION), encode(platform.python_version())))
         answer = self.link.receive()
@@ -509,7 +520,7 @@ class CallbackModule(CallbackBase):
             atexit.register(self._finish)
         self._listen_to_display()
 
-    def _in_child(self, dumpable):
+    def _in_child(self):
         # Workers are forks: they must neither speak to the host nor keep the socket open, and otherwise be as ever.
         if os.getpid() != self.pid:
             self.link.socket.close()
@@ -517,8 +528,6 @@ class CallbackModule(CallbackBase):
                 signal.signal(signal.SIGUSR2, signal.SIG_DFL)
             except ValueError:
                 pass
-            if dumpable == 1:
-                set_dumpable(1)
 
     def _finish(self):
         if os.getpid() == self.pid and not self.interrupts.closing:
