@@ -5,6 +5,7 @@
 //! - `plays`: real Ansible, what becomes of each thing that a play can do
 //! - `gate`: nothing starts after the breaking event
 //! - `forgery`: nothing that a play does makes an event
+//! - `canary`: what `no_log` hides is nowhere
 //! - `journal`: nothing is lost, nothing is cut in silence
 //! - `guests`: one attack each, against the sandbox
 //! - `hooks`: plugins that observe, and what they may reach
@@ -23,6 +24,7 @@
 mod alive;
 mod begin;
 mod book;
+mod canary;
 mod config;
 mod evidence;
 mod forgery;

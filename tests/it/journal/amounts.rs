@@ -14,7 +14,7 @@ fn soak(quick: usize, full: usize) -> usize {
 fn counted(hosts: usize, playbook: &str) -> Project {
     let plugin = guest("counts_everything");
     let rest = format!(
-        "forks = 20\n[plugins.counts]\npath = {:?}\nlimits = {{ call = \"1m\", finish = \"10m\" }}\n[jobs.play]\n\
+        "forks = 20\n[plugins.counts]\npath = {:?}\nlimits = {{ call = \"1m\", finish = \"10m\", memory = \"2GiB\" }}\n[jobs.play]\n\
          playbook = \"play.yml\"\ncancel-policies = [\"counts\"]\nevent-handlers = [\"counts\"]\n",
         plugin.display().to_string()
     );
@@ -42,7 +42,7 @@ fn many_events_arrive_each_with_its_number() {
     let (hosts, items) = (50, soak(90, 2000));
     let playbook = format!(
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: many\n      debug: msg={{{{ item }}}}\n      \
-         loop: '{{{{ range({items}) }}}}'\n"
+         loop: '{{{{ range({items}) | list }}}}'\n"
     );
     let project = witnessed(counted(hosts, &playbook));
     let _shown = project.playwarden(&["run", "--quiet"]).expect(0);
