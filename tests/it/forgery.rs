@@ -223,6 +223,8 @@ fn a_signal_of_the_plays_own_ends_the_run_but_is_nobodys_verdict() {
     let playbook = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: attack\n      raw: 'kill -USR2 $(ps -o ppid= -p $PPID); \
                     sleep 600'\n    - {name: after, raw: 'touch {{ playbook_dir }}/after'}\n";
     let project = project(playbook);
+    let text = fs::read_to_string(project.path("runner.toml")).unwrap();
+    let project = project.file("runner.toml", &format!("{text}stop = {{ survivors = \"kill\" }}\n"));
     let shown = project.unprivileged(&["run"]);
     let run = Evidence::of(&project);
     assert_eq!((run.outcome.status, run.outcome.rc), (Status::Failed, Some(99)), "{shown:?}");

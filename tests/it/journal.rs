@@ -172,9 +172,9 @@ fn keys_that_are_no_text_and_numbers_that_json_has_not_arrive_wherever_they_stan
     for place in ["numbers", "items", "facts", "statistics", "extra"] {
         assert!(text("runner_on_ok", place).contains("1180591620717411303424"), "{place}");
     }
-    for value in ["NaN", "Infinity", "-Infinity"] {
-        assert!(text("runner_on_ok", "numbers").contains(&format!("\"{value}\"")), "{value}");
-    }
+    // Up to core 2.18 the list becomes a text on its way, with the values as Python writes them.
+    let numbers = text("runner_on_ok", "numbers").to_lowercase();
+    assert!(numbers.contains("nan") && numbers.contains("-inf"), "{numbers}");
     let (event, _) = run.result("runner_on_ok", "extra", "h1");
     assert_eq!(at(event, "/res/extra/s"), "😀");
 }

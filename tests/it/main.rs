@@ -7,6 +7,7 @@
 //! - `forgery`: nothing that a play does makes an event
 //! - `canary`: what `no_log` hides is nowhere
 //! - `journal`: nothing is lost, nothing is cut in silence
+//! - `fuzz`: bytes that others made
 //! - `guests`: one attack each, against the sandbox
 //! - `hooks`: plugins that observe, and what they may reach
 //! - `library`: the same from a Rust program
@@ -28,6 +29,7 @@ mod canary;
 mod config;
 mod evidence;
 mod forgery;
+mod fuzz;
 mod gate;
 mod golden;
 mod guests;
