@@ -60,13 +60,15 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         counts = []
-        for fork in (os.fork, ctypes.CDLL(None).fork):
+        for fork in (os.fork, ctypes.PyDLL(None).fork):      # one that keeps Python's lock
             reader, writer = os.pipe()
-            if fork() == 0:
+            child = fork()
+            if child == 0:
                 os.write(writer, b"%d" % intrude())
                 os._exit(0)
+            os.close(writer)
             counts.append(os.read(reader, 16).decode())
-            os.wait()
+            os.waitpid(child, 0)
         with open(os.environ["FORGER"], "w") as file:
             file.write(" ".join(counts))
 "#;

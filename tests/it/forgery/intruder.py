@@ -10,15 +10,18 @@ BODY = json.dumps({
 
 
 def intrude():
-    """How many sockets there were."""
+    """How many sockets took it."""
     count = 0
     for number in range(3, 256):
         try:
             one = socket.socket(fileno=os.dup(number))
         except OSError:
             continue
-        if one.family == socket.AF_UNIX:
-            count += 1
-            one.sendall(struct.pack(">I", len(BODY)) + BODY)
+        try:
+            if one.family == socket.AF_UNIX:
+                one.sendall(struct.pack(">I", len(BODY)) + BODY)
+                count += 1
+        except OSError:
+            pass        # core's own, which leads nowhere
         one.close()
     return count
