@@ -27,6 +27,31 @@ mod library;
 
 pub use library::{Caller, Error, Events, Plan, Run, is_guard, run, run_async};
 
+/// Ways for fuzzing into what reads bytes that others made. No part of the library.
+#[doc(hidden)]
+pub mod fuzz {
+    use playwarden_event::{Event, Head};
+
+    use crate::ansible::{Record, frames};
+    use crate::store::Redactor;
+
+    /// Reads what a callback could send, as the run does: frame, record, redaction, typed event.
+    ///
+    /// # Errors
+    /// When it is no record.
+    pub fn records(bytes: &[u8], secrets: &[&str]) -> Result<Vec<Event>, String> {
+        let redactor = Redactor::new(secrets.iter().map(|&secret| secret.to_owned()).collect());
+        let mut events = Vec::new();
+        for record in frames(bytes, crate::config::MAX_EVENT).map_err(|err| err.to_string())? {
+            if let Record::Event(reported) | Record::Start(reported) = record {
+                let head = Head::numbered(events.len() as u64 + 1);
+                events.push(Event::decode(head, &reported.name, redactor.json(reported.data)));
+            }
+        }
+        Ok(events)
+    }
+}
+
 /// Returns bytes in hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -159,7 +159,7 @@ impl Evidence {
     #[track_caller]
     pub(crate) fn hides(&self, secret: &str) {
         let mut files = Vec::new();
-        collect(&self.folder, &mut files);
+        files_below(&self.folder, &mut files);
         assert!(files.len() > 5, "{files:?}");
         for file in files {
             let bytes = fs::read(&file).unwrap();
@@ -175,9 +175,10 @@ pub(crate) fn at(event: &Event, pointer: &str) -> Value {
     event.data().pointer(pointer).map_or(Value::Null, |json| json.read().unwrap())
 }
 
-fn collect(folder: &Path, to: &mut Vec<PathBuf>) {
+/// Collects all files below a folder.
+pub(crate) fn files_below(folder: &Path, to: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { collect(&path, to) } else { to.push(path) }
+        if path.is_dir() { files_below(&path, to) } else { to.push(path) }
     }
 }

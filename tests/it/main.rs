@@ -4,6 +4,10 @@
 //! - `config`: runner.toml, good and bad, against golden files
 //! - `plays`: real Ansible, what becomes of each thing that a play can do
 //! - `gate`: nothing starts after the breaking event
+//! - `forgery`: nothing that a play does makes an event
+//! - `canary`: what `no_log` hides is nowhere
+//! - `journal`: nothing is lost, nothing is cut in silence
+//! - `fuzz`: bytes that others made
 //! - `guests`: one attack each, against the sandbox
 //! - `hooks`: plugins that observe, and what they may reach
 //! - `library`: the same from a Rust program
@@ -22,12 +26,16 @@
 mod alive;
 mod begin;
 mod book;
+mod canary;
 mod config;
 mod evidence;
+mod forgery;
+mod fuzz;
 mod gate;
 mod golden;
 mod guests;
 mod hooks;
+mod journal;
 mod library;
 mod loss;
 mod plays;

@@ -100,6 +100,20 @@ impl Project {
         ran(self.command(arguments).output().unwrap())
     }
 
+    /// Runs the program without privileges. Root is then, for files and other processes, a user like any other.
+    pub(crate) fn unprivileged(&self, arguments: &[&str]) -> Ran {
+        let program = env!("CARGO_BIN_EXE_playwarden");
+        let mut command = if rustix::process::geteuid().is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", program]);
+            command
+        } else {
+            Command::new(program)
+        };
+        self.adopt(&mut command);
+        ran(command.args(arguments).output().unwrap())
+    }
+
     /// Starts the program and goes on.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

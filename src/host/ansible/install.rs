@@ -1,12 +1,18 @@
 //! Puts the callback where Ansible finds it.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use playwarden_event::Json;
+
 /// The callback plugin, carried in the program. It serves ansible-core 2.14 to 2.21.
 const CALLBACK: &str = include_str!("callback/playwarden_callback.py");
+
+const PLUGINS: &str = "ANSIBLE_CALLBACK_PLUGINS";
+const LOAD: &str = "ANSIBLE_LOAD_CALLBACK_PLUGINS";
 
 /// The callback in a private folder of one run.
 #[derive(Debug)]
@@ -30,17 +36,29 @@ impl Installed {
 
     /// Returns what Ansible needs in its environment. `path` is the callback path that is in effect without us: setting
     /// the variable replaces it, so it is carried on behind our folder, and everything the user configured still runs.
-    pub(crate) fn environment(&self, path: &str, socket: i32) -> Vec<(OsString, OsString)> {
+    /// The callback puts back what is `inherited`, so that what a play starts finds the user's own values.
+    pub(crate) fn environment(
+        &self,
+        path: &str,
+        socket: i32,
+        inherited: &BTreeMap<OsString, OsString>,
+    ) -> Vec<(OsString, OsString)> {
         let mut folders = self.folder.clone().into_os_string();
         if !path.is_empty() {
             folders.push(":");
             folders.push(path);
         }
         let set = |name: &str, value: &OsStr| (OsString::from(name), value.to_owned());
+        let names = [PLUGINS, LOAD];
+        let before: BTreeMap<_, _> = names
+            .into_iter()
+            .map(|name| (name, inherited.get(OsStr::new(name)).map(|value| value.to_string_lossy())))
+            .collect();
         vec![
-            set("ANSIBLE_CALLBACK_PLUGINS", &folders),
+            set(PLUGINS, &folders),
             // Without it `ansible` loads no callback but the one for standard output.
-            set("ANSIBLE_LOAD_CALLBACK_PLUGINS", OsStr::new("1")),
+            set(LOAD, OsStr::new("1")),
+            set("PLAYWARDEN_INHERITED", OsStr::new(Json::of(&before).text())),
             set("PLAYWARDEN_FD", OsStr::new(&socket.to_string())),
             set("PLAYWARDEN_SPILL", self.spill.as_os_str()),
         ]

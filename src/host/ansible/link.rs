@@ -182,18 +182,32 @@ impl Link {
 
     /// Takes one whole frame off the buffer.
     fn buffered(&mut self) -> Result<Option<Record>, LinkError> {
-        let rest = &self.buffer[self.start..];
-        let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
-        let length = u32::from_be_bytes(*length);
-        if u64::from(length) > self.largest {
-            return Err(LinkError::TooLarge(length.into()));
-        }
-        let length = length as usize;
-        let Some(frame) = rest.get(..length) else { return Ok(None) };
-        let record = Record::decode(frame)?;
-        self.start += 4 + length;
+        let Some((record, length)) = first(&self.buffer[self.start..], self.largest)? else { return Ok(None) };
+        self.start += length;
         Ok(Some(record))
     }
+}
+
+/// Reads the first frame of these bytes, if it is whole: the record, and how many bytes it took.
+fn first(bytes: &[u8], largest: u64) -> Result<Option<(Record, usize)>, LinkError> {
+    let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+    let length = u32::from_be_bytes(*length);
+    if u64::from(length) > largest {
+        return Err(LinkError::TooLarge(length.into()));
+    }
+    let length = length as usize;
+    let Some(frame) = rest.get(..length) else { return Ok(None) };
+    Ok(Some((Record::decode(frame)?, 4 + length)))
+}
+
+/// Reads the frames of these bytes up to one that is not whole.
+pub(crate) fn frames(mut bytes: &[u8], max_event: u64) -> Result<Vec<Record>, LinkError> {
+    let mut records = Vec::new();
+    while let Some((record, length)) = first(bytes, max_event + ENVELOPE)? {
+        records.push(record);
+        bytes = &bytes[length..];
+    }
+    Ok(records)
 }
 
 /// The callback was interrupted before it read our answer. The kernel says so only when all it sent has been read.

@@ -206,7 +206,7 @@ impl Run<'_> {
         if self.settings.color {
             added.push(("ANSIBLE_FORCE_COLOR".into(), "1".into()));
         }
-        added.extend(installed.environment(&path, Spawn::SOCKET));
+        added.extend(installed.environment(&path, Spawn::SOCKET, &environment));
 
         self.write_command(&added).map_err(disk)?;
         let launch = Launch {

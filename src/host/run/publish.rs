@@ -93,7 +93,7 @@ impl Publisher {
     }
 
     /// Makes the journal survive a crash of the machine.
-    pub(crate) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.journal.sync()
     }
 

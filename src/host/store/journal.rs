@@ -49,6 +49,7 @@ impl Journal {
         if self.broken {
             return Err(io::Error::other("an earlier event could not be written whole"));
         }
+        self.only_ours()?;
         let unsealed = line::unsealed(event, &self.prev);
         let hash = digest(unsealed.as_bytes());
         let mut sealed = line::seal(unsealed, &hash);
@@ -66,8 +67,20 @@ impl Journal {
     }
 
     /// Makes everything written so far survive a crash of the machine.
-    pub(crate) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.only_ours()?;
         self.file.sync_data()
+    }
+
+    /// Takes out what someone else put behind our last line. The kernel lets any process of the same user do that.
+    fn only_ours(&mut self) -> io::Result<()> {
+        let length = self.file.metadata()?.len();
+        if length == self.end {
+            return Ok(());
+        }
+        // Lines that are missing cannot be brought back.
+        self.broken = length < self.end || self.file.set_len(self.end).is_err();
+        Err(io::Error::other("another process wrote into it"))
     }
 
     /// Returns the file, to read from it what stands where [`Journal::append`] said.

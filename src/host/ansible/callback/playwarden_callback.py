@@ -35,6 +35,8 @@ try:
     from collections.abc import Mapping, Set
 
     from ansible import constants as C
+    from ansible.executor.process.worker import WorkerProcess
+    from ansible.executor.task_queue_manager import FinalQueue
     from ansible.playbook.handler import Handler
     from ansible.plugins.callback import CallbackBase
     from ansible.plugins.loader import action_loader, module_loader, shell_loader
@@ -58,11 +60,15 @@ DEEPEST = 100               # levels of nesting in a record: common parsers stop
 TEXT_CUT = 1024             # what is left of a text in a record that is too large
 CLEANING_TIME = 1.5         # seconds core may clean up in peace; a `pause` would have it wait for minutes
 CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
+MASKED = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"     # as Ansible masks it in results
 UNCENSORED = ("changed", "failed", "skipped", "unreachable", "attempts", "retries")
 SHOWN = re.compile(r"\s*(?:\[(DEPRECATION WARNING|DEPRECATED|WARNING|ERROR)\]: |(ERROR)! )(.*)", re.DOTALL)
 SHOWN_AS = {"WARNING": "warning", "ERROR": "error", "DEPRECATED": "deprecated", "DEPRECATION WARNING": "deprecated"}
 WORKER_FOLDER = re.compile(r"ansible-tmp-(\d+(?:\.\d+)?)-(\d+)-\d+")       # time and process id
 HARD_WRAPPED = tuple(int(number) for number in CORE_VERSION.split(".")[:2]) < (2, 19)      # warnings, at 79 columns
+PARAMETER = re.compile(r"""(\w+)["']?\s*[:=]\s*(?:dict\(|\{)([^(){}]*)[)}]""")
+NO_LOG = re.compile(r"""no_log["']?\s*[:=]\s*True""")
+ALIASES = re.compile(r"""aliases["']?\s*[:=]\s*[\[(]([^\])]*)""")
 LONE_SURROGATE = re.compile(
     r"\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}")
 
@@ -276,15 +282,25 @@ def guarded(method):
 
 # -- the host --------------------------------------------------------------------------------------------------------
 
-def set_dumpable(value):
-    """What is not dumpable can't be traced, read or robbed of its descriptors by other processes of the same user."""
+def protect():
+    """From here on other processes of the same user can't trace us, read our memory or take our descriptors.
+
+    Workers inherit it and must: their pipe leads into the main process, which unpickles what comes out of it, and that
+    can be any code. What they execute is as ever.
+    """
     try:
-        prctl = ctypes.CDLL(None).prctl
-        before = prctl(3, 0, 0, 0, 0)       # PR_GET_DUMPABLE
-        prctl(4, value, 0, 0, 0)            # PR_SET_DUMPABLE
-        return before
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)      # PR_SET_DUMPABLE
     except (AttributeError, OSError, TypeError):
-        return None                         # not Linux
+        pass                                        # not Linux
+
+
+def give_back(inherited):
+    """Undoes in the environment what brought us here: what a play starts, perhaps another Ansible, is not the run's."""
+    for name, value in json.loads(inherited).items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 class Link:
@@ -464,6 +480,20 @@ def temporary_folders():
     return [folder for folder in dict.fromkeys(folders) if os.path.isabs(folder)]
 
 
+def secret_parameters(path):
+    """The parameters that a module declares as secret, read from its source: it can't be asked before it runs."""
+    found = set()
+    try:
+        with open(path, encoding="utf-8", errors="replace") as source:
+            for name, declared in PARAMETER.findall(source.read()):
+                if NO_LOG.search(declared):
+                    found.add(name)
+                    found.update(re.findall(r"\w+", " ".join(ALIASES.findall(declared))))
+    except OSError:
+        pass
+    return found
+
+
 def without_environment(res, action):
     facts = res.get("ansible_facts")
     if isinstance(facts, dict) and ("ansible_env" in facts or "env" in facts):
@@ -498,6 +528,7 @@ class CallbackModule(CallbackBase):
         fd, spill = os.environ.pop("PLAYWARDEN_FD", None), os.environ.pop("PLAYWARDEN_SPILL", None)
         if fd is None or spill is None:
             raise RuntimeError("only playwarden sets PLAYWARDEN_FD and PLAYWARDEN_SPILL; start Ansible through it")
+        give_back(os.environ.pop("PLAYWARDEN_INHERITED", "{}"))
         self.pid = os.getpid()
         self.interrupts = Interrupts()
         self.link = Link(int(fd), spill, self.interrupts)
@@ -508,11 +539,15 @@ class CallbackModule(CallbackBase):
         self._playbook_uuid = self._play_uuid = None
         self._play_name, self._plays = None, 0
         self._forget()
+        self._secret_parameters = {}    # action -> names
+        self._stats = {}                # what set_stats has set, as last looked at
+        self._secret_stats = set()      # its keys that a task with no_log set
+        self._conceals = False      # in a worker: its task has no_log
         self._telling = set()       # threads that are reporting what Display shows
         self._local = threading.local()
 
-        dumpable = set_dumpable(0)
-        os.register_at_fork(after_in_child=functools.partial(self._in_child, dumpable))
+        protect()
+        os.register_at_fork(after_in_child=self._in_child)
         self.began = time.time()
         self.temporary = temporary_folders()
         self.link.send("hello", '"protocol":%d,"pid":%d,"core":%s,"python":%s,"temporary":%s' % (
@@ -522,7 +557,6 @@ class CallbackModule(CallbackBase):
             raise RuntimeError("the host is gone")
         self.gate = bool(answer["gate"])
         self.max_event = int(answer["max_event"])
-        self.ack_end = bool(answer.get("ack_end"))
         self.link.cancel_on_loss = answer["on_host_loss"] != "continue"
 
         signal.signal(signal.SIGUSR2, self.interrupts.handle)
@@ -531,25 +565,30 @@ class CallbackModule(CallbackBase):
             atexit.register(self._finish)
         self._listen_to_display()
 
-    def _in_child(self, dumpable):
+    def _in_child(self):
         # Workers are forks: they must neither speak to the host nor keep the socket open, and otherwise be as ever.
         if os.getpid() != self.pid:
             self.link.socket.close()
-            os.close(self.link.spill)
+            if self.link.spill is not None:
+                os.close(self.link.spill)
+                self.link.spill = None      # the number may be another file's when a worker forks
+            frame = sys._getframe()
+            while frame is not None:
+                worker = frame.f_locals.get("self")
+                if isinstance(worker, WorkerProcess):
+                    self._conceals = may_hold(worker._task.no_log)
+                    break
+                frame = frame.f_back
             try:
                 signal.signal(signal.SIGUSR2, signal.SIG_DFL)
             except ValueError:
                 pass
-            if dumpable == 1:
-                set_dumpable(1)
 
     def _finish(self):
         if os.getpid() == self.pid and not self.interrupts.closing:
             self.interrupts.closing = True
             try:
                 self.link.send("end")
-                if self.ack_end and not self.link.lost:
-                    self.link.receive()
             except Exception as error:
                 sys.stderr.write("playwarden: the end of the run could not be reported: %s\n" % error)
             if self.interrupts.raised is not None:
@@ -653,8 +692,8 @@ class CallbackModule(CallbackBase):
         begun = self._begun.get((host.name, task._uuid))
         return (begun[2] if begun else self._announced.get(task._uuid)) or self._play_uuid or self._playbook_uuid
 
-    def _grew(self, figure, host):
-        """Whether core's statistics counted this very event, which they do just before it is reported."""
+    def _core_stats(self):
+        """Core's statistics, which count an event just before it is reported; None if there is no way to them."""
         if self._tqm is None:
             frame = sys._getframe()
             while frame is not None and self._tqm is None:
@@ -662,9 +701,23 @@ class CallbackModule(CallbackBase):
                 if hasattr(owner, "_callback_lock") and hasattr(owner, "_stats"):
                     self._tqm = owner
                 frame = frame.f_back
-        if self._tqm is None:
+        return self._tqm and self._tqm._stats
+
+    def _notice_stats(self, secret):
+        """The result of a task with no_log comes without what it set, which is there already."""
+        stats = self._core_stats()
+        for key, value in (stats.custom.get("_run", {}) if stats and stats.custom else {}).items():
+            if key not in self._stats or self._stats[key] is not value:
+                self._stats[key] = value
+                if secret:
+                    self._secret_stats.add(key)
+
+    def _grew(self, figure, host):
+        """Whether core's statistics counted this very event."""
+        stats = self._core_stats()
+        if stats is None:
             return None
-        count = getattr(self._tqm._stats, figure).get(host.name, 0)
+        count = getattr(stats, figure).get(host.name, 0)
         grown = count > self._known.get((figure, host.name), 0)
         self._known[figure, host.name] = count
         return grown
@@ -687,6 +740,7 @@ class CallbackModule(CallbackBase):
         parent = self._parent(host, task)
         shown = without_environment(censor(res, secret), task.action)
         if final:
+            self._notice_stats(secret)
             key = (host.name, task._uuid)
             self._items.pop(key, None)
             began, clock, _, _ = self._begun.pop(key, (None, None, None, None))
@@ -804,7 +858,9 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         figures = {name: dict(getattr(stats, name)) for name in (
             "changed", "dark", "failures", "ignored", "ok", "processed", "rescued", "skipped")}
-        self._event("playbook_on_stats", dict(figures, artifact_data=stats.custom.get("_run", {})),
+        data = {key: CENSORED if key in self._secret_stats else value
+                for key, value in stats.custom.get("_run", {}).items()}
+        self._event("playbook_on_stats", dict(figures, artifact_data=data),
                     self._playbook, self._playbook_uuid)
 
     # -- the gate
@@ -843,13 +899,29 @@ class CallbackModule(CallbackBase):
                 "become_user": (task.become_user or C.DEFAULT_BECOME_USER) if may_hold(task.become) else None,
                 "connection": task.connection, "delegate_to": task.delegate_to, "tags": list(task.tags),
                 "check_mode": task.check_mode is True, "no_log": secret, "handler": isinstance(task, Handler),
-                "args": None if secret else task.args, "path": task.get_path() or None})
+                "args": None if secret else self._arguments(task), "path": task.get_path() or None})
             if len(common) > self.max_event:
                 common = self._starts[task._uuid] = encode(scalars(json.loads(common)))
         fields = self._fields("runner_on_start", dict(self._flags(task, secret), host=host.name),
                               self._context(task, title), parent, uid)
         asked = '"asked":true,' if self.gate else ""
         return '%s%s,"start":{"host":%s,%s' % (asked, fields, encode(host.name), common[1:])
+
+    def _arguments(self, task):
+        """As they stand in the playbook, without those that the module itself keeps out of its results."""
+        secret = self._secret_parameters.get(task.action)
+        if secret is None:
+            self._local.resolving = True
+            try:
+                path = module_loader.find_plugin(task.action, mod_type=".py", collection_list=task.collections)
+            except Exception:
+                path = None         # what is wrong with it core is about to say itself
+            finally:
+                self._local.resolving = False
+            secret = self._secret_parameters[task.action] = secret_parameters(path) if path else set()
+        if not secret or not isinstance(task.args, dict):
+            return task.args
+        return {key: MASKED if key in secret else value for key, value in task.args.items()}
 
     def _ask(self):
         # Also when the host is gone: it may have answered before.
@@ -909,12 +981,15 @@ class CallbackModule(CallbackBase):
         The methods that warn differ from core to core, and what they are given is often not shown: repeated, disabled
         by configuration, or captured into a task's result.
         """
-        show, system_warning = Display.display, Display.system_warning
+        show, system_warning, send = Display.display, Display.system_warning, FinalQueue.send_display
 
         @functools.wraps(show)
         def display(shown_by, msg, *args, **kwargs):
             if getattr(self._local, "resolving", False) and not SHOWN.match(msg):
                 return None     # at -vv core tells of each redirect it follows, but this search is ours
+            if os.getpid() == self.pid and self._is_about_a_secret(msg):
+                found = SHOWN.match(msg)
+                msg = "[%s]: %s\n" % (found[1] or found[2], CENSORED)
             answer = show(shown_by, msg, *args, **kwargs)
             if os.getpid() == self.pid:
                 self._shown(msg, *args, **kwargs)
@@ -928,7 +1003,32 @@ class CallbackModule(CallbackBase):
             finally:
                 self._local.warning = False
 
-        Display.display, Display.system_warning = display, system
+        @functools.wraps(send)
+        def send_display(queue, first, *args, **kwargs):
+            if not self._conceals:
+                return send(queue, first, *args, **kwargs)
+            # Up to core 2.14 the message comes first, then it is the method's name.
+            named = hasattr(Display, first)
+            message = args[0] if named and args else first
+            if isinstance(message, str) and first in (message, "display", "debug") and not SHOWN.match(message):
+                return None     # what -vvv tells of the connection: commands, their environment, files
+            censored = ("[WARNING]: %s" % CENSORED,)
+            return send(queue, *(("display",) + censored if named else censored), color=C.COLOR_WARN, stderr=True)
+
+        Display.display, Display.system_warning, FinalQueue.send_display = display, system, send_display
+
+    @staticmethod
+    def _is_about_a_secret(msg):
+        """Whether a callback shows a problem of a task with no_log: from core 2.19 on that says what the task was given."""
+        if not isinstance(msg, str) or not SHOWN.match(msg):
+            return False
+        frame = sys._getframe()
+        while frame is not None:
+            result = getattr(frame.f_locals.get("self"), "_current_task_result", None)
+            if result is not None:
+                return may_hold(part(result, "task").no_log) or bool(part(result, "result").get("_ansible_no_log"))
+            frame = frame.f_back
+        return False
 
     @guarded
     def _shown(self, msg, color=None, stderr=False, screen_only=False, log_only=False, *_args, **_kwargs):
