@@ -7,6 +7,7 @@
 //! - `guests`: one attack each, against the sandbox
 //! - `hooks`: plugins that observe, and what they may reach
 //! - `library`: the same from a Rust program
+//! - `crowd`: many runs at once
 //! - `begin`: a runner.toml for a folder, and an Ansible for a machine that has none
 //! - `reading`: what the commands tell of runs, live ones among them
 //! - `refusals`: bad input, and what is said about it
@@ -22,6 +23,7 @@ mod alive;
 mod begin;
 mod book;
 mod config;
+mod crowd;
 mod evidence;
 mod gate;
 mod golden;
