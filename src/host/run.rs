@@ -18,6 +18,8 @@ mod person;
 mod plugin;
 mod policies;
 mod prepare;
+#[cfg(test)]
+mod properties;
 mod publish;
 mod replay;
 mod state;

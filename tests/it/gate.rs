@@ -1,11 +1,16 @@
 //! Nothing starts after the breaking event, and nothing survives the end.
 //!
-//! - `starts`: what a verdict lets start, counted in the journal and on disk
+//! - `table`: every strategy, shape of a play, way to stop and number of forks (`shapes`)
+//! - `starts`: what a verdict lets start, and what it interrupts, in cases of their own
+//! - `rivals`: where Ansible's own limits go wrong
 //! - `verdicts`: what is asked, and what becomes of the answers
 //! - `ends`: what is alive afterwards
 
 mod ends;
+mod rivals;
+mod shapes;
 mod starts;
+mod table;
 mod verdicts;
 
 use playwarden_event::kind::PolicyVerdict;

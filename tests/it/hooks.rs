@@ -1,6 +1,7 @@
 //! Plugins that observe, and what they may reach, over real runs:
 //!
 //! - `handlers`: every event, in order, none lost
+//! - `table`: every fault in every hook
 //! - `faults`: restarts, and what follows when there are none left
 //! - `told`: changes of the status, and the end
 //! - `late`: what breaks after the last event
@@ -20,6 +21,7 @@ mod late;
 mod replay;
 mod reports;
 mod server;
+mod table;
 mod told;
 mod webhook;
 

@@ -11,6 +11,7 @@
 //! - `guests`: one attack each, against the sandbox
 //! - `hooks`: plugins that observe, and what they may reach
 //! - `library`: the same from a Rust program
+//! - `crowd`: many runs at once
 //! - `begin`: a runner.toml for a folder, and an Ansible for a machine that has none
 //! - `reading`: what the commands tell of runs, live ones among them
 //! - `refusals`: bad input, and what is said about it
@@ -28,6 +29,7 @@ mod begin;
 mod book;
 mod canary;
 mod config;
+mod crowd;
 mod evidence;
 mod forgery;
 mod fuzz;

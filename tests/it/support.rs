@@ -69,6 +69,12 @@ impl Project {
         self
     }
 
+    /// Makes a folder.
+    pub(crate) fn folder(self, path: &str) -> Self {
+        fs::create_dir_all(self.path(path)).unwrap();
+        self
+    }
+
     /// Returns a path in the project.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)

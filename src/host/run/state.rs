@@ -48,10 +48,10 @@ impl State {
         self.failing.as_ref()
     }
 
-    /// The next step of a run that was not told to end.
+    /// The next step of a run that was not told to end. A step back is none: a run that is ending does not become running
+    /// again, and nothing follows a terminal status.
     pub(crate) fn advance(&mut self, to: Status) -> Vec<Order> {
-        // A run that is ending does not become running again.
-        if self.status.is_terminal() || (self.status == Status::Canceling && !to.is_terminal()) {
+        if progress(to) <= progress(self.status) {
             return Vec::new();
         }
         let from = std::mem::replace(&mut self.status, to);
@@ -101,6 +101,17 @@ impl State {
         }
         self.asked = self.asked.max(times);
         orders
+    }
+}
+
+/// How far a run with this status has come. A status only ever gives way to one further on.
+fn progress(status: Status) -> u8 {
+    match status {
+        Status::Unstarted => 0,
+        Status::Starting => 1,
+        Status::Running => 2,
+        Status::Canceling => 3,
+        _ => 4,
     }
 }
 

@@ -1,6 +1,4 @@
-//! What a verdict lets start, counted in the journal and on disk.
-
-use std::collections::BTreeSet;
+//! What a verdict lets start, and what it interrupts, in cases of their own.
 
 use playwarden_event::{Cause, Status};
 
@@ -8,96 +6,8 @@ use super::{nothing_starts_after, under, verdict};
 use crate::evidence::Evidence;
 use crate::support::Project;
 
-/// Three tasks; the second breaks on one host, of which the first ends late.
-fn three_tasks(strategy: &str, serial: &str) -> String {
-    let touch = "touch {{ playbook_dir }}/started/{{ ansible_task }}_{{ inventory_hostname }}";
-    let done = "touch {{ playbook_dir }}/done/{{ ansible_task }}_{{ inventory_hostname }}";
-    let task = |name: &str, command: &str| {
-        let line = format!("    - name: {name}\n      raw: '{touch}; {command}; {done}'\n");
-        line.replace("{{ ansible_task }}", name)
-    };
-    format!(
-        "- hosts: all\n  gather_facts: false\n  strategy: {strategy}\n{serial}  tasks:\n{}{}{}",
-        task("one", "true"),
-        task("two", "{{ \"exit 1\" if inventory_hostname == \"h2\" else \"true\" }}"),
-        task("three", "true"),
-    )
-}
-
-/// Breaks runs of eight hosts at the first failure, with so many forks.
-fn breaks(strategy: &str, serial: &str, settings: &str, forks: &[u32]) {
-    for forks in forks {
-        let defaults = format!("forks = {forks}");
-        let project = under("verdict_table", settings, 8, &defaults, &three_tasks(strategy, serial));
-        let project = project.file("started/.keep", "").file("done/.keep", "");
-        std::fs::remove_file(project.path("started/.keep")).unwrap();
-        std::fs::remove_file(project.path("done/.keep")).unwrap();
-        let _shown = project.playwarden(&["run"]).expect(21);
-        let run = Evidence::of(&project);
-
-        let (_, verdict) = verdict(&run);
-        let (breaking, _) = run.result("runner_on_failed", "two", "h2");
-        assert_eq!(verdict.reason.event, Some(breaking.counter()));
-        nothing_starts_after(breaking.counter(), &run, &project);
-        if strategy == "linear" {
-            assert!(run.about("runner_on_start", "three").is_empty(), "{}", run.list());
-        }
-        if settings.contains("after-running-tasks") {
-            // Everything that was started has ended, on disk and in the journal.
-            let started: BTreeSet<_> = run.named("runner_on_start").iter().map(|event| name(event)).collect();
-            let mut results = BTreeSet::new();
-            for result in run.events.iter().filter(|event| event.marks().ok || event.marks().failed) {
-                results.insert(name(result));
-            }
-            assert_eq!(results, started, "{}", run.list());
-            let mut done: BTreeSet<_> = project.names("done").into_iter().collect();
-            done.insert("two_h2".to_owned());
-            assert_eq!(done, started, "{}", run.list());
-        }
-    }
-}
-
-fn name(event: &playwarden_event::Event) -> String {
-    format!("{}_{}", event.context().task.as_deref().unwrap(), event.host().unwrap())
-}
-
 const NOW: &str = "config = { kind = \"runner_on_failed\" }";
 const AFTER: &str = "config = { kind = \"runner_on_failed\", stop = \"after-running-tasks\" }";
-
-#[test]
-fn under_linear_nothing_starts_after_the_breaking_event() {
-    breaks("linear", "", NOW, &[1, 5, 20]);
-}
-
-#[test]
-fn under_linear_running_tasks_end_and_nothing_starts() {
-    breaks("linear", "", AFTER, &[5, 20]);
-}
-
-#[test]
-fn under_free_nothing_starts_after_the_breaking_event() {
-    breaks("free", "", NOW, &[1, 5, 20]);
-}
-
-#[test]
-fn under_free_running_tasks_end_and_nothing_starts() {
-    breaks("free", "", AFTER, &[5, 20]);
-}
-
-#[test]
-fn under_host_pinned_nothing_starts_after_the_breaking_event() {
-    breaks("host_pinned", "", NOW, &[1, 5, 20]);
-}
-
-#[test]
-fn under_host_pinned_running_tasks_end_and_nothing_starts() {
-    breaks("host_pinned", "", AFTER, &[5, 20]);
-}
-
-#[test]
-fn in_batches_nothing_starts_after_the_breaking_event() {
-    breaks("linear", "  serial: 3\n", NOW, &[1, 5, 20]);
-}
 
 /// The first host loops over three items, and waits in the second until the run is canceled; `wait` is how.
 fn loop_in_flight(wait: &str) -> String {

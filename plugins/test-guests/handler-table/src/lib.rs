@@ -4,12 +4,13 @@
 //! config = { do = [{ hook = "on-events", call = 2, incarnation = 1, act = "trap" }] }
 //! ```
 //!
-//! `hook` is `on-events`, `on-status` or `on-finished`; `call` is its number in this incarnation; without `call` or
-//! `incarnation` the row is for all of them, with `empty` only for lists without an event; `act` is `trap`, `fail`, `retry` (fail with leave to ask again after 10 ms), `late`
-//! (acknowledge nothing), `too-much` (acknowledge what never was) or `hang`.
+//! `hook` is `on-events`, `on-status`, `on-finished`, `evaluate`, `admit`, `tick`, `start` or `stop`; `call` is its number in
+//! this incarnation; without `call` or `incarnation` the row is for all of them, with `empty` only for lists without an
+//! event; `act` is `trap`, `fail`, `retry` (fail with leave to ask again after 10 ms), `late` (acknowledge nothing),
+//! `too-much` (acknowledge what never was), `hang` (in the host), `spin`, `memory`, `flood-log` or `flood-output`.
 //!
-//! `seen.jsonl` has a line for each call, written before anything is done: the hook, the incarnation, the number of the call
-//! there (`call`) and in the whole run (`total`, which is kept in `state`), and what was told.
+//! `seen.jsonl` has a line for each call of an observing hook, written before anything is done: the hook, the incarnation,
+//! the number of the call there (`call`) and in the whole run (`total`, which is kept in `state`), and what was told.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +28,10 @@ enum Act {
     Late,
     TooMuch,
     Hang,
+    Spin,
+    Memory,
+    FloodLog,
+    FloodOutput,
 }
 
 #[derive(Deserialize)]
@@ -56,21 +61,34 @@ impl Plugin for HandlerTable {
 impl HandlerTable {
     /// Writes a call down and does what the table says, if anything. Answers whether it is to be acknowledged as it should.
     fn told(&mut self, hook: &'static str, what: Value) -> Result<Option<&Act>, Failure> {
-        let call = self.calls.entry(hook).or_default();
-        *call += 1;
-        let (call, incarnation) = (*call, self.incarnation);
+        let call = self.count(hook);
         let before = state::get(hook).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
         let total = before + 1;
         state::set(hook, &total.to_le_bytes())?;
+        let incarnation = self.incarnation;
         let line = json!({ "hook": hook, "incarnation": incarnation, "call": call, "total": total, "told": &what });
         output::append_line("seen.jsonl", &line.to_string())?;
+        self.act(hook, call, what["counters"].as_array().is_some_and(Vec::is_empty))
+    }
 
+    /// Does what the table says about a question, which goes well otherwise.
+    fn asked(&mut self, hook: &'static str) -> Result<Verdict, Failure> {
+        let call = self.count(hook);
+        self.act(hook, call, false).map(|_| Verdict::Proceed)
+    }
+
+    fn count(&mut self, hook: &'static str) -> u32 {
+        let call = self.calls.entry(hook).or_default();
+        *call += 1;
+        *call
+    }
+
+    fn act(&self, hook: &str, call: u32, is_empty: bool) -> Result<Option<&Act>, Failure> {
         let fits = |row: &&Row| {
-            let is_empty = what["counters"].as_array().is_some_and(Vec::is_empty);
             row.hook == hook
                 && row.call.is_none_or(|wanted| wanted == call)
                 && (is_empty || !row.empty)
-                && row.incarnation.is_none_or(|wanted| wanted == incarnation)
+                && row.incarnation.is_none_or(|wanted| wanted == self.incarnation)
         };
         let act = self.rows.iter().find(fits).map(|row| &row.act);
         match act {
@@ -82,6 +100,24 @@ impl HandlerTable {
             Some(Act::Hang) => loop {
                 std::thread::sleep(Duration::from_secs(3600));
             },
+            Some(Act::Spin) => loop {
+                std::hint::spin_loop();
+            },
+            Some(Act::Memory) => {
+                let mut hoard = Vec::new();
+                loop {
+                    hoard.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+                }
+            }
+            Some(Act::FloodLog) => loop {
+                info!("{}", "flood ".repeat(170));
+            },
+            Some(Act::FloodOutput) => {
+                let line = "flood ".repeat(10_000);
+                loop {
+                    output::append_line("flood.txt", &line).ok();
+                }
+            }
             other => Ok(other),
         }
     }
@@ -90,11 +126,30 @@ impl HandlerTable {
 impl Lifecycle for HandlerTable {
     fn start(&mut self, run: &Run) -> Result<(), Failure> {
         self.incarnation = run.incarnation;
-        Ok(())
+        self.asked("start").map(drop)
     }
 
     fn stop(&mut self) {
         info!("stopped"; incarnation = self.incarnation);
+        self.asked("stop").ok();
+    }
+}
+
+impl CancelPolicy for HandlerTable {
+    fn evaluate(&mut self, _: &Source, _: &[Event], _: &Totals) -> Result<Verdict, Failure> {
+        self.asked("evaluate")
+    }
+}
+
+impl StartPolicy for HandlerTable {
+    fn admit(&mut self, _: &Source, _: &Start, _: &Totals) -> Result<Verdict, Failure> {
+        self.asked("admit")
+    }
+}
+
+impl TickPolicy for HandlerTable {
+    fn tick(&mut self, _: &Source, _: u64, _: &Totals) -> Result<Verdict, Failure> {
+        self.asked("tick")
     }
 }
 
@@ -134,4 +189,6 @@ impl FinishedCallback for HandlerTable {
     }
 }
 
-playwarden_sdk::export!(HandlerTable: Lifecycle + EventHandler + StatusHandler + FinishedCallback);
+playwarden_sdk::export!(
+    HandlerTable: Lifecycle + CancelPolicy + StartPolicy + TickPolicy + EventHandler + StatusHandler + FinishedCallback
+);
