@@ -12,6 +12,7 @@
 //! - `refusals`: bad input, and what is said about it
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
+//! - `soak`: many cancels, in the middle of everything
 //! - `book`: the README and the book, whose commands are run
 //!
 //! They need what `cargo xtask setup` makes: Ansible in `.venv` and the guests.
@@ -23,6 +24,7 @@ mod begin;
 mod book;
 mod config;
 mod evidence;
+mod figures;
 mod gate;
 mod golden;
 mod guests;
@@ -34,4 +36,5 @@ mod refusals;
 mod reports;
 mod rooms;
 mod runs;
+mod soak;
 mod support;
