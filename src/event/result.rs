@@ -88,7 +88,8 @@ pub struct ModuleResult {
     /// Why the file of an include was not loaded.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How often the task was tried, on `runner_retry` and with `until`.
+    /// How often the task was tried, on `runner_retry` and with `until`. Ansible 2.21 says on `runner_retry` which attempt
+    /// comes next.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u64>,
     /// Facts that the module gathered or set, unparsed.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::figures;
+
 /// No condition that a test waits for takes so long, even on a busy machine.
 const BOUND: Duration = Duration::from_secs(60);
 
@@ -31,6 +33,14 @@ pub(crate) fn marked(mark: &str) -> Vec<(i32, String)> {
         }
     }
     found
+}
+
+/// Asserts that nothing with this mark is alive, now that its run is over.
+#[track_caller]
+pub(crate) fn nothing_with(mark: &str) {
+    let alive = marked(mark);
+    figures::note("alive_after_end", alive.len());
+    assert!(alive.is_empty(), "{alive:?}");
 }
 
 /// Waits for a condition; panics when it does not come true.

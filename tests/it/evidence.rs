@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use playwarden_event::{Event, EventKind, HostResult, Outcome, Stats, Status, Tallies};
 use serde_json::Value;
 
+use crate::figures;
 use crate::support::Project;
 
 /// A finished run, read back and checked.
@@ -28,6 +29,7 @@ impl Evidence {
         evidence.check_kinds();
         evidence.check_text();
         evidence.check_end();
+        figures::of_run(&evidence.events);
         evidence
     }
 

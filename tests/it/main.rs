@@ -18,6 +18,7 @@
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
 //! - `loss`: the host is killed, and nothing else is lost; `witness` is who says so
+//! - `soak`: many cancels, in the middle of everything
 //! - `book`: the README and the book, whose commands are run
 //!
 //! They need what `cargo xtask setup` makes: Ansible in `.venv` and the guests.
@@ -31,6 +32,7 @@ mod canary;
 mod config;
 mod crowd;
 mod evidence;
+mod figures;
 mod forgery;
 mod fuzz;
 mod gate;
@@ -46,5 +48,6 @@ mod refusals;
 mod reports;
 mod rooms;
 mod runs;
+mod soak;
 mod support;
 mod witness;

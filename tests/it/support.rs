@@ -4,6 +4,7 @@ use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use playwarden_event::reader::JournalReader;
 use playwarden_event::{Event, Outcome};
@@ -170,6 +171,22 @@ pub(crate) fn venv() -> PathBuf {
     let venv = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv"));
     assert!(venv.join("bin/ansible-playbook").exists(), "no Ansible in {}: run `cargo xtask setup`", venv.display());
     venv
+}
+
+/// Returns the version of that Ansible, such as `2.19.14`.
+pub(crate) fn core() -> &'static str {
+    static CORE: LazyLock<String> = LazyLock::new(|| {
+        let script = "from ansible.release import __version__; print(__version__)";
+        let said = ran(Command::new(venv().join("bin/python")).args(["-c", script]).output().unwrap()).expect(0).stdout;
+        said.trim().to_owned()
+    });
+    &CORE
+}
+
+/// Returns whether that Ansible is of this series, such as `(2, 19)`, or of a later one.
+pub(crate) fn core_since(series: (u32, u32)) -> bool {
+    let mut numbers = core().split('.').map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap()) >= series
 }
 
 /// Returns a compiled guest by its name with underscores.

@@ -12,9 +12,14 @@ mod checks;
 mod command;
 mod demo;
 mod failure;
+mod figures;
+mod it;
+mod matrix;
 mod project;
 mod setup;
+mod soak;
 mod steps;
+mod table;
 mod test;
 
 use std::process::ExitCode;
@@ -41,6 +46,10 @@ enum Command {
     Demo,
     /// Run all tests
     Test(test::Arguments),
+    /// Run the end-to-end tests on every ansible-core that is supported, and say how many ran
+    Matrix(matrix::Arguments),
+    /// Run the end-to-end tests with many more cancels, kills and rounds, and show their figures
+    Soak(soak::Arguments),
     /// Compare the time of a playbook under Playwarden with that under bare ansible-playbook
     Bench(bench::Arguments),
     /// Make what of the book follows from the sources
@@ -74,6 +83,14 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Test(arguments) => {
             let mut steps = Steps::new(setup::STEPS + test::steps(&arguments));
             test::run(&project, &arguments, &mut steps)
+        }
+        Command::Matrix(arguments) => {
+            let mut steps = Steps::new(setup::STEPS + matrix::steps(&arguments));
+            matrix::run(&project, &arguments, &mut steps)
+        }
+        Command::Soak(arguments) => {
+            let mut steps = Steps::new(setup::STEPS + soak::steps(&arguments));
+            soak::run(&project, &arguments, &mut steps)
         }
         Command::Bench(arguments) => bench::run(&project, &arguments),
         Command::Book(arguments) => book::run(&project, &arguments),

@@ -4,6 +4,7 @@
 
 pub(crate) mod ansible;
 pub(crate) mod guest_target;
+mod python;
 
 use std::path::{Path, PathBuf};
 

@@ -8,13 +8,12 @@ use clap::Args;
 
 use crate::command;
 use crate::failure::Failure;
+use crate::figures::{self, Figures};
+use crate::it;
 use crate::project::Project;
 use crate::setup;
-use crate::setup::ansible::Wanted;
+use crate::setup::ansible::{self, Wanted};
 use crate::steps::{Done, Steps, seconds};
-
-/// Tells the end-to-end tests which virtual environment has the Ansible they use.
-const VENV_FOR_TESTS: &str = "PLAYWARDEN_TEST_ANSIBLE";
 
 #[derive(Args, Debug, Default)]
 pub(crate) struct Arguments {
@@ -42,14 +41,16 @@ pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -
         Some(version) => {
             check_version(version)?;
             let python = arguments.python.clone();
-            (Wanted::Version { version: version.clone(), python }, project.path("target/ansible").join(version))
+            (Wanted::Version { version: version.clone(), python }, ansible::environment(project, version))
         }
     };
     setup::with_ansible(project, steps, &wanted, &venv)?;
 
     // One profile for everything: the WebAssembly engine is compiled once.
     let mut host = project.host_cargo();
-    host.args(["test", "--release", "--locked", "--workspace", "--no-fail-fast"]).env(VENV_FOR_TESTS, &venv);
+    host.args(["test", "--release", "--locked", "--workspace", "--no-fail-fast"]).env(it::VENV, &venv);
+    let figures = figures::file(project, "test")?;
+    host.env(figures::FILE, &figures);
     if arguments.ansible_core.is_some() {
         host.args(["--test", "it"]);
     }
@@ -60,6 +61,11 @@ pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -
     })?;
     if arguments.ansible_core.is_none() {
         steps.take("Tests of the guests, natively", || guests(project, arguments))?;
+    }
+    let figures = Figures::read(&figures)?;
+    println!("\n{}", figures.table());
+    if let Some(failure) = figures.broken() {
+        return Err(failure);
     }
     let which = if arguments.args.is_empty() { "All tests" } else { "The chosen tests" };
     eprintln!("\n{which} passed, in {} with setting up.", seconds(start.elapsed()));

@@ -63,9 +63,9 @@ fn odd_values_arrive() {
   gather_facts: false
   tasks:
     - name: number
-      debug: {msg: '{{ 2 ** 70 }}'}
+      debug: {msg: 1180591620717411303424}
     - name: not a number
-      debug: {msg: [ '{{ ''nan'' | float }}', '{{ ''inf'' | float }}' ]}
+      debug: {msg: [.nan, .inf]}
     - name: bytes
       raw: printf 'a\377\376b'
     - name: text

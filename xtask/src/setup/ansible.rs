@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use super::python::{Python, clean, find, probe};
 use crate::command;
 use crate::failure::Failure;
 use crate::project::Project;
@@ -13,8 +14,14 @@ use crate::steps::{Done, note};
 /// The pinned version for each Python it supports, by Python's minor version.
 const PINS: [(u32, &str); 4] = [(10, "2.17.14"), (11, "2.19.14"), (12, "2.19.14"), (13, "2.19.14")];
 
-/// Where a suitable Python may be found, best first.
-const PYTHONS: [&str; 5] = ["python3", "python3.11", "python3.12", "python3.13", "python3.10"];
+/// The newest patch release of each series that the whole of the end-to-end tests is run on.
+pub(crate) const SERIES: [Series; 5] = [
+    Series { name: "2.14", version: "2.14.18", pythons: 10..=11 },
+    Series { name: "2.16", version: "2.16.19", pythons: 10..=12 },
+    Series { name: "2.18", version: "2.18.19", pythons: 11..=13 },
+    Series { name: "2.19", version: "2.19.14", pythons: 11..=13 },
+    Series { name: "2.21", version: "2.21.5", pythons: 12..=14 },
+];
 
 /// The file that says what an environment holds. Without it, an environment is not ours.
 const STAMP: &str = "playwarden-stamp";
@@ -36,11 +43,20 @@ pub(crate) enum Wanted {
     },
 }
 
-/// A Python that can make environments.
+/// A series of releases of ansible-core.
 #[derive(Debug)]
-struct Python {
-    minor: u32,
-    program: PathBuf,
+pub(crate) struct Series {
+    /// Such as `2.16`.
+    pub(crate) name: &'static str,
+    /// Its newest release.
+    pub(crate) version: &'static str,
+    /// The minor versions of Python that it runs on.
+    pythons: RangeInclusive<u32>,
+}
+
+/// Where the environment of a version is that only tests are run in.
+pub(crate) fn environment(project: &Project, version: &str) -> PathBuf {
+    project.path("target/ansible").join(version)
 }
 
 /// Makes the environment, unless it is there and what is wanted.
@@ -123,70 +139,41 @@ fn clear(project: &Project, venv: &Path, is_ours: bool) -> Result<(), Failure> {
 fn choose(wanted: &Wanted) -> Result<(Python, &str), Failure> {
     match wanted {
         Wanted::Version { version, python: Some(python) } => Ok((probe(python).map_err(unusable(python))?, version)),
-        Wanted::Version { version, python: None } => Ok((find(|python| python.minor >= 10)?, version)),
+        Wanted::Version { version, python: None } => Ok((find(&pythons_for(version))?, version)),
         Wanted::Pinned => {
-            let python = find(|python| pin(python).is_some())?;
+            let python = find(&(10..=13))?;
             let version = pin(&python).ok_or_else(|| Failure::new("no version is pinned for this Python"))?;
             Ok((python, version))
         }
     }
 }
 
+/// The minor versions of Python that a version runs on, as far as its series is known.
+fn pythons_for(version: &str) -> RangeInclusive<u32> {
+    let is_of = |series: &&Series| version.strip_prefix(series.name).is_some_and(|rest| rest.starts_with('.'));
+    SERIES.iter().find(is_of).map_or(10..=14, |series| series.pythons.clone())
+}
+
 fn pin(python: &Python) -> Option<&'static str> {
     PINS.iter().find(|(minor, _)| *minor == python.minor).map(|(_, version)| *version)
-}
-
-fn find(is_suitable: impl Fn(&Python) -> bool) -> Result<Python, Failure> {
-    let mut tried = Vec::new();
-    for name in PYTHONS {
-        match probe(Path::new(name)) {
-            Ok(python) if is_suitable(&python) => return Ok(python),
-            Ok(python) => tried.push(format!("`{name}` is 3.{}", python.minor)),
-            Err(reason) => tried.push(format!("`{name}`: {reason}")),
-        }
-    }
-    Err(Failure::new("there is no Python from 3.10 to 3.13 that can make virtual environments")
-        .because(tried.join("; "))
-        .hint("install Python 3.11; on Debian and Ubuntu also the package `python3-venv`"))
-}
-
-/// Asks a Python for its version and place. On failure returns why it cannot be used, in a few words.
-fn probe(python: &Path) -> Result<Python, String> {
-    // Debian's Python has `venv` without `ensurepip` until python3-venv is installed. A shim of a version manager
-    // says the real program's name, which keeps working when the shim chooses another.
-    let script = "import sys, venv, ensurepip; print(sys.version_info[0], sys.version_info[1], sys.executable)";
-    let output = clean(python).args(["-c", script]).output().map_err(|err| match err.kind() {
-        ErrorKind::NotFound => "not found".to_owned(),
-        _ => err.to_string(),
-    })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(said.lines().last().unwrap_or("does not start").trim().to_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stdout);
-    let mut words = said.trim().splitn(3, ' ');
-    match (words.next(), words.next().and_then(|minor| minor.parse().ok()), words.next()) {
-        (Some("3"), Some(minor), Some(program)) => Ok(Python { minor, program: program.into() }),
-        _ => Err("not a Python 3".to_owned()),
-    }
 }
 
 fn unusable(python: &Path) -> impl Fn(String) -> Failure {
     move |reason| Failure::new(format!("cannot use the Python `{}`", python.display())).because(reason)
 }
 
-/// A program of Python's world, with the settings that would lead it elsewhere taken away.
-fn clean(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    for name in ["PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"] {
-        command.env_remove(name);
-    }
-    command
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::python::NAMES;
     use super::*;
+
+    #[test]
+    fn a_version_gets_a_python_that_its_series_runs_on() {
+        assert_eq!(pythons_for("2.16.3"), 10..=12);
+        assert_eq!(pythons_for("2.21.0rc1"), 12..=14);
+        assert_eq!(pythons_for("2.1.6"), 10..=14);
+        assert!(SERIES.iter().all(|series| pythons_for(series.version) == series.pythons));
+    }
 
     #[test]
     fn a_stamp_suits_only_what_it_says() {
@@ -204,8 +191,9 @@ mod tests {
 
     #[test]
     fn every_python_is_looked_for_that_has_a_pin() {
-        for (minor, _) in PINS {
-            assert!(PYTHONS.contains(&format!("python3.{minor}").as_str()));
+        for minor in PINS.iter().map(|(minor, _)| *minor).chain(SERIES.iter().flat_map(|series| series.pythons.clone()))
+        {
+            assert!(NAMES.contains(&format!("python3.{minor}").as_str()));
         }
     }
 }
