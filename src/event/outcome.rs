@@ -140,6 +140,9 @@ impl fmt::Display for Cause {
 pub struct PluginIdentity {
     /// Its name in runner.toml.
     pub name: String,
+    /// The version that the component states of itself; none where it states none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// SHA-256 of the component, in hex.
     pub sha256: String,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use playwarden_event::{Json, PluginIdentity};
 use sha2::{Digest as _, Sha256};
+use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
@@ -306,6 +307,7 @@ impl Sandbox {
             _ => return Err(LoadErrorKind::NotAComponent { core_module: false }),
         }
 
+        let version = stated_version(&bytes);
         let component = match self.cache.as_ref().and_then(|cache| cache.get(&self.engine, &found)) {
             Some(component) => component,
             None => self.compile(bytes, &found).await?,
@@ -322,7 +324,7 @@ impl Sandbox {
         if !misfits.is_empty() {
             return Err(LoadErrorKind::Contract(misfits));
         }
-        let identity = PluginIdentity { name: name.to_owned(), sha256: found };
+        let identity = PluginIdentity { name: name.to_owned(), version, sha256: found };
         Ok(Plugin { identity, pre, indices: Arc::new(indices) })
     }
 
@@ -357,6 +359,31 @@ impl Sandbox {
 }
 
 const OUR_IMPORTS: &[&str] = &["types", "log", "config", "journal", "state", "output"];
+
+/// Reads the version that a component states: a custom section `version`, as tools for components write it, or else that of the
+/// module inside, as compilers of single modules do.
+fn stated_version(bytes: &[u8]) -> Option<String> {
+    const LONGEST: usize = 64;
+    let mut depth = 0_u32;
+    let mut inside = None;
+    for payload in Parser::new(0).parse_all(bytes) {
+        // What is wrong with it the compiler says.
+        match payload.ok()? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(section) if section.name() == "version" => {
+                let text = std::str::from_utf8(section.data()).ok();
+                let version = text.filter(|text| text.len() <= LONGEST && !text.contains(char::is_control));
+                match version {
+                    Some(version) if depth == 0 => return Some(version.to_owned()),
+                    version => inside = inside.or_else(|| version.map(str::to_owned)),
+                }
+            }
+            _ => {}
+        }
+    }
+    inside
+}
 
 /// Names the interfaces of the contract that are exported but could not be found as such.
 fn misfits(engine: &Engine, component: &Component, found: Hooks, indices: &Indices) -> Vec<String> {

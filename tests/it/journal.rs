@@ -8,60 +8,25 @@ mod disk;
 
 use std::fs;
 
-use playwarden_event::Event;
-use serde_json::Value;
-
 use crate::evidence::{Evidence, at};
 use crate::support::Project;
-
-const WITNESS: &str = include_str!("journal/witness.py");
+use crate::witness::{self, called, reported};
 
 /// Adds a callback of the user's own to the job that stands last in runner.toml. It writes down every call that it gets.
 fn witnessed(project: Project) -> Project {
     let text = fs::read_to_string(project.path("runner.toml")).unwrap();
-    let log = project.path("witness.jsonl");
-    let env =
-        format!("env = {{ ANSIBLE_CALLBACK_PLUGINS = \"witness\", WITNESS = {:?} }}\n", log.display().to_string());
-    project.file("runner.toml", &format!("{text}{env}")).file("witness/witness.py", WITNESS)
-}
-
-/// What is known of a call: the event's name, the inventory host, core's uuid of the task, and the result's message.
-type Call = (String, Option<String>, Option<String>, Option<String>);
-
-fn called(line: &Value) -> Call {
-    let text = |key: &str| line[key].as_str().map(str::to_owned);
-    let method = line["method"].as_str().unwrap();
-    let name = match method {
-        "v2_playbook_on_handler_task_start" | "v2_playbook_on_cleanup_task_start" => "playbook_on_task_start",
-        "v2_on_file_diff" => "runner_on_file_diff",
-        other => &other[3..],
-    };
-    // An event about a difference has no result.
-    let message = text("msg").filter(|_| method != "v2_on_file_diff");
-    (name.to_owned(), text("host"), text("task"), message)
-}
-
-fn reported(event: &Event) -> Call {
-    let text = |pointer: &str| at(event, pointer).as_str().map(str::to_owned);
-    let host = if event.name().starts_with("runner_") { text("/host") } else { None };
-    let task = if event.name() == "playbook_on_include" || event.name() == "playbook_on_notify" {
-        None
-    } else {
-        text("/task_uuid")
-    };
-    (event.name().to_owned(), host, task, text("/res/msg"))
+    let env = format!("env = {{ {} }}\n", witness::variables(&project));
+    witness::add(project.file("runner.toml", &format!("{text}{env}")))
 }
 
 /// Asserts that the journal has what the witness saw on each of core's threads, in the same order, and nothing else of
 /// Ansible's. Returns how many calls that were.
 #[track_caller]
 fn agrees_with_the_witness(project: &Project, run: &Evidence) -> usize {
-    let log = fs::read_to_string(project.path("witness.jsonl")).unwrap();
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = witness::log(project);
     let thread = |main: bool| lines.iter().filter(move |line| line["main"] == main).map(called).peekable();
     let (mut main, mut aside) = (thread(true), thread(false));
-    let of_ansible = |event: &&Event| event.name().starts_with("runner_") || event.name().starts_with("playbook_on_");
-    for event in run.events.iter().filter(of_ansible) {
+    for event in run.events.iter().filter(|event| witness::is_told_of(event)) {
         let ours = reported(event);
         let found = main.next_if_eq(&ours).or_else(|| aside.next_if_eq(&ours));
         assert!(

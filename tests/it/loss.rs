@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use crate::alive::{appears, eventually, mark, marked, send};
 use crate::evidence::{Evidence, at};
+use crate::figures;
 use crate::support::{Project, guest, ran};
 use crate::witness;
 
@@ -16,7 +17,7 @@ use crate::witness;
 fn project(mark: &str, hosts: usize, defaults: &str, job: &str, playbook: &str) -> Project {
     let project = witness::add(Project::new(hosts, "").file("play.yml", playbook));
     let text = fs::read_to_string(project.path("runner.toml")).unwrap();
-    let env = format!("env = {{ PW_MARK = \"{mark}\", {} }}", witness::variable(&project));
+    let env = format!("env = {{ PW_MARK = \"{mark}\", {} }}", witness::variables(&project));
     let text = format!("{text}{env}\n{defaults}\n[jobs.play]\nplaybook = \"play.yml\"\n{job}");
     project.file("runner.toml", &text)
 }
@@ -280,10 +281,9 @@ impl Dice {
 
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_is_left() {
-    let rounds = std::env::var("PLAYWARDEN_SOAK").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(6);
     let seed = 0x5eed_0000 + u64::from(std::process::id());
     let mut dice = Dice(seed);
-    for round in 0..rounds {
+    for round in figures::rounds(6) {
         let mark = mark();
         let path = guest("fail_budget").display().to_string();
         let job =
@@ -310,6 +310,8 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_left() {
         });
         let run = Evidence::of(&project);
         let (missing, more) = witness::compare(&project, &run);
+        figures::note("kills", 1);
+        figures::note("events_lost", missing.len());
         assert!(missing.is_empty(), "{what}: {missing:?}\n{}", run.list());
         assert!(more.len() <= 2, "{what}: {more:?}");
         for event in run.named("runner_on_ok") {

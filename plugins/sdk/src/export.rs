@@ -26,10 +26,25 @@ macro_rules! export {
     ($plugin:ident: $hook:ident $(+ $more:ident)*) => {
         const _: () = {
             type Exported = $crate::Exported<$plugin>;
+            /// The version of the plugin's crate, where the host finds it.
+            #[cfg(target_arch = "wasm32")]
+            #[used]
+            #[unsafe(link_section = "version")]
+            static VERSION: [u8; env!("CARGO_PKG_VERSION").len()] = $crate::__version(env!("CARGO_PKG_VERSION"));
             $crate::__export_hook!($hook);
             $($crate::__export_hook!($more);)*
         };
     };
+}
+
+/// Returns a version's bytes.
+///
+/// # Panics
+/// When it has another length, which the macro does not let happen.
+#[doc(hidden)]
+#[must_use]
+pub const fn __version<const LENGTH: usize>(version: &str) -> [u8; LENGTH] {
+    *version.as_bytes().first_chunk().expect("an array should be as long as what it is made of")
 }
 
 /// Calls the generated macro of one hook for the alias `Exported` of the caller.

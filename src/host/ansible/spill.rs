@@ -1,8 +1,11 @@
 //! What the callback wrote beside the journal when the host was gone: the same frames as on the socket.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use super::record::{Record, RecordError};
 
@@ -26,8 +29,11 @@ pub(crate) enum SpillError {
 impl Spill {
     /// Opens a spill, which need not be there. No record is larger than the largest event and its envelope.
     pub(crate) fn open(path: &Path, max_event: u64) -> io::Result<Self> {
-        let frames = match File::open(path) {
-            Ok(file) => Some(BufReader::new(file)),
+        // What stands there may have been put there: it must neither lead elsewhere nor keep us waiting.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let frames = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+            Ok(file) if file.metadata()?.is_file() => Some(BufReader::new(file)),
+            Ok(_) => return Err(io::Error::other(format!("`{}` is not a file", path.display()))),
             Err(err) if err.kind() == io::ErrorKind::NotFound => None,
             Err(err) => return Err(err),
         };

@@ -68,6 +68,12 @@ impl Guarded {
         self.order(&Order::Temporary(folders)).await.ok();
     }
 
+    /// Answers the report that the program has ended: whether what it began is ended too, if it is not anyway.
+    pub(crate) async fn conclude(&mut self, leave_nothing: bool) {
+        // As with the others.
+        self.order(&Order::Conclude { leave_nothing }).await.ok();
+    }
+
     /// Ends the program: interrupt, then SIGTERM, then SIGKILL to the tree. More than once is as good as once.
     pub(crate) async fn stop(&mut self) {
         // A guard that is gone says so by the end of its reports.

@@ -91,9 +91,9 @@ pub fn guard_main() -> io::Result<()> {
     thread::spawn(move || listen(orders, &sender));
 
     let leftovers = Leftovers::new(launch.temporary.clone(), main.pid);
-    let mut guard = Guard { launch, host, main: Some(main), step: Step::Running, due: None, leftovers };
+    let mut guard = Guard { launch, host, main: Some(main), step: Step::Running, due: None, is_alone: false, leftovers };
     guard.run(&inputs);
-    if !matches!(guard.step, Step::Running) {
+    if !matches!(guard.step, Step::Running | Step::Ended) {
         guard.leftovers.remove();
     }
     let alive = guard.living().into_iter().map(tree::describe).collect();
@@ -201,6 +201,8 @@ impl Host {
 #[derive(Clone, Copy)]
 enum Step {
     Running,
+    /// The program ended by itself.
+    Ended,
     Interrupting { until: Instant },
     Terminating,
     Killing { until: Instant },
@@ -214,6 +216,8 @@ struct Guard {
     step: Step,
     /// When there is something to do although nothing happens.
     due: Option<Instant>,
+    /// The host is gone.
+    is_alone: bool,
     leftovers: Leftovers,
 }
 
@@ -225,8 +229,20 @@ impl Guard {
                 Some(due) => inputs.recv_timeout(due.saturating_duration_since(Instant::now())),
             };
             match input {
-                Ok(Input::HostGone) if self.launch.outlive_host => {}
-                Ok(Input::Order(Order::Stop) | Input::HostGone) => self.stop(),
+                Ok(Input::HostGone) => {
+                    self.is_alone = true;
+                    match self.step {
+                        Step::Ended => return,
+                        _ if self.launch.outlive_host => {}
+                        _ => self.stop(),
+                    }
+                }
+                Ok(Input::Order(Order::Stop)) => self.stop(),
+                Ok(Input::Order(Order::Conclude { leave_nothing })) => match self.step {
+                    Step::Ended if leave_nothing => self.terminate(),
+                    Step::Ended => return,
+                    _ => {}
+                },
                 Ok(Input::Order(Order::Kill)) => self.kill(),
                 Ok(Input::Order(Order::Temporary(folders))) => self.leftovers.folders = folders,
                 Ok(Input::Reaped { pid, exit }) if self.main.as_ref().is_some_and(|main| main.pid == pid) => {
@@ -251,7 +267,11 @@ impl Guard {
         // Workers of a program that was killed are not detached on purpose.
         let normal = exit.signal.is_none();
         match self.step {
-            Step::Running if normal && !self.launch.kill_survivors => return true,
+            Step::Running if normal && !self.launch.kill_survivors => {
+                // The host may yet find in what the program said last that nothing must stay.
+                self.step = Step::Ended;
+                return self.is_alone;
+            }
             Step::Killing { .. } => {}
             _ => self.terminate(),
         }
@@ -294,7 +314,7 @@ impl Guard {
     fn advance(&mut self) -> bool {
         let now = Instant::now();
         match self.step {
-            Step::Running => self.due = None,
+            Step::Running | Step::Ended => self.due = None,
             Step::Interrupting { until } if now < until => self.interrupt(),
             Step::Interrupting { .. } => self.terminate(),
             Step::Terminating => self.kill(),

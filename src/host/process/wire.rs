@@ -15,6 +15,8 @@ pub(crate) enum Order {
     Launch(Launch),
     /// In these folders it makes temporary ones.
     Temporary(Vec<PathBuf>),
+    /// It has ended by itself, and all that it said was heard: whether what it began must not outlive it.
+    Conclude { leave_nothing: bool },
     /// End it: interrupt, then SIGTERM, then SIGKILL to the whole tree.
     Stop,
     /// End it at once.

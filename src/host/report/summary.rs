@@ -44,7 +44,8 @@ pub fn stored(run: &StoredRun, base: &Path) -> String {
     }
     for plugin in &record.plugins {
         let short = plugin.sha256.get(..SHORT_SHA256).unwrap_or(&plugin.sha256);
-        writeln!(text, "plugin    {}  sha256:{short}", plugin.name).ok();
+        let version = plugin.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+        writeln!(text, "plugin    {}{version}  sha256:{short}", plugin.name).ok();
         for (path, bytes) in run.outputs(&plugin.name) {
             let path = path.strip_prefix(base).unwrap_or(&path);
             writeln!(text, "  output  {} ({bytes} bytes)", one_line(&path.display().to_string(), 400)).ok();

@@ -90,7 +90,7 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
 /// A panic as it stands in the journal.
 fn fault(name: &str, call: &str, text: &str) -> PluginFault {
     PluginFault {
-        plugin: PluginIdentity { name: name.to_owned(), sha256: String::new() },
+        plugin: PluginIdentity { name: name.to_owned(), version: None, sha256: String::new() },
         call: call.to_owned(),
         fault: FaultKind::Trap.word().to_owned(),
         text: text.to_owned(),

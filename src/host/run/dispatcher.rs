@@ -84,6 +84,8 @@ pub(super) struct Run<'a> {
     pub(super) person: Person,
     pub(super) watch: &'a mut dyn FnMut(Update<'_>),
     pub(super) seen: Seen,
+    /// A task with `no_log` has started.
+    pub(super) concealing: bool,
     /// While there is anything to guard.
     pub(super) guarded: Option<Guarded>,
     /// Decided, and not carried out yet.
@@ -147,6 +149,9 @@ impl Run<'_> {
         }
         self.publish_loose(None);
         self.survivors = live.left_alive;
+        if self.concealing {
+            self.survivors.iter_mut().for_each(conceal);
+        }
         if let Some(guarded) = self.guarded.take() {
             guarded.join().await;
         }
@@ -163,6 +168,13 @@ impl Run<'_> {
             Some(Report::Exited(exit)) => {
                 self.drain(&mut live.link).await;
                 self.seen.exit = Some(exit);
+                // A verdict on the last events still decides about what detached itself.
+                self.settle(true).await;
+                // Who ended without its statistics was interrupted, or failed: what was at work then is not left on purpose.
+                let leave_nothing = self.state.ending().is_some() || self.stats.is_none();
+                if let Some(guarded) = &mut self.guarded {
+                    guarded.conclude(leave_nothing).await;
+                }
             }
             Some(Report::Over { alive }) => {
                 live.left_alive = alive;
@@ -431,7 +443,10 @@ impl Run<'_> {
             EventKind::PlaybookOnStart => self.seen.began = true,
             EventKind::PlaybookOnNoHostsMatched => self.seen.unmatched = true,
             EventKind::PlaybookOnStats(stats) => self.stats = Some(Stats::clone(stats)),
-            EventKind::RunnerOnStart(_) => self.seen.worked = true,
+            EventKind::RunnerOnStart(start) => {
+                self.seen.worked = true;
+                self.concealing |= start.no_log;
+            }
             _ => {}
         }
     }
@@ -484,6 +499,13 @@ impl Run<'_> {
     pub(super) fn trouble(&mut self, err: &StoreError) -> String {
         let text = format!("{}; the journal is whole up to event {}", chain(err), self.publisher.last());
         self.seen.trouble.get_or_insert(text).clone()
+    }
+}
+
+/// Takes the arguments from a command line: where a task has `no_log`, they may be what it hides.
+pub(super) fn conceal(process: &mut Process) {
+    if let Some((program, _)) = process.command.split_once(' ') {
+        process.command = format!("{program} …");
     }
 }
 

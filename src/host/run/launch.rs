@@ -116,6 +116,7 @@ async fn begin<'a>(
         person,
         watch,
         seen: Seen::default(),
+        concealing: false,
         guarded: None,
         orders: Vec::new(),
         stats: None,

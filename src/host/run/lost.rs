@@ -15,6 +15,7 @@ use playwarden_event::reader::{JournalReader, ReadError};
 use playwarden_event::{Cause, Event, EventKind, Outcome, Process, Stats, Status, Timestamp, line};
 use playwarden_sandbox::RunView as _;
 
+use super::dispatcher::conceal;
 use super::publish::Publisher;
 use crate::ansible::{Record, Reported, Spill};
 use crate::config::MAX_EVENT;
@@ -152,6 +153,7 @@ struct Closing<'a> {
     time: Timestamp,
     rc: Option<i32>,
     left_alive: Vec<Process>,
+    concealing: bool,
     faulty: Vec<String>,
     notes: Vec<String>,
     damaged: bool,
@@ -176,10 +178,11 @@ impl<'a> Closing<'a> {
         let redactor = redactor(folder)?;
         let id = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut publisher = Publisher::new(id, journal, redactor, stdout, stderr);
-        let (mut last, mut time) = (None, Timestamp::from_ns(0));
+        let (mut last, mut time, mut concealing) = (None, Timestamp::from_ns(0), false);
         for (event, place) in written.events {
             publisher.pid = event.head().pid.or(publisher.pid);
             last = describe(&event).or(last);
+            concealing |= is_concealing(&event);
             time = time.max(event.head().created);
             publisher.view.push(&event, place);
         }
@@ -200,6 +203,7 @@ impl<'a> Closing<'a> {
             time,
             rc: None,
             left_alive: Vec::new(),
+            concealing,
             faulty: written.faulty,
             notes: written.problem.into_iter().collect(),
             damaged: written.damaged,
@@ -231,6 +235,9 @@ impl<'a> Closing<'a> {
         }
         if record.ansible.is_none() {
             record.ansible = self.versions.take();
+        }
+        if self.concealing {
+            self.left_alive.iter_mut().for_each(conceal);
         }
         let text = self.text();
         let outcome = Outcome {
@@ -361,6 +368,7 @@ impl<'a> Closing<'a> {
     fn note_event(&mut self, event: &Event) {
         self.added += 1;
         self.time = self.time.max(event.head().created);
+        self.concealing |= is_concealing(event);
         if let EventKind::PlaybookOnStats(stats) = event.kind() {
             self.stats = Some(Stats::clone(stats));
         }
@@ -384,6 +392,10 @@ fn redactor(folder: &RunFolder) -> io::Result<Redactor> {
         text => serde_json::from_str(&text?)?,
     };
     Ok(sealed.into())
+}
+
+fn is_concealing(event: &Event) -> bool {
+    matches!(event.kind(), EventKind::RunnerOnStart(start) if start.no_log)
 }
 
 /// Names an event for people, if it is one that says how far Ansible had come.

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 /// A run's folder could not be made or written.
@@ -92,7 +92,8 @@ impl RunFolder {
     pub(crate) fn take_over(path: &Path) -> Option<Self> {
         let mut locks = Vec::new();
         for name in LOCKS {
-            match OpenOptions::new().read(true).write(true).open(path.join(name)) {
+            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+            match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path.join(name)) {
                 Ok(lock) => {
                     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
                     locks.push(lock);

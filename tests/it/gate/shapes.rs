@@ -92,7 +92,7 @@ impl Scene {
             "handlers" => format!("{}- meta: flush_handlers\n{after}", plain("first", ", notify: [breaks, second]")),
             "async" => format!(
                 "{}{}{after}",
-                line("first", "shell", &effect("first", self.background()), ", async: 900, poll: 0"),
+                line("first", "shell", &effect("first", "sleep 600"), ", async: 900, poll: 0"),
                 self.breaks("shell", ", async: 900, poll: 1"),
             ),
             "includes" => format!(
@@ -140,11 +140,6 @@ impl Scene {
 
     fn until_others_are_held(self) -> String {
         format!("until [ $(ls {{{{ playbook_dir }}}}/held | wc -l) -ge {} ]; do sleep 0.02; done", self.others().len())
-    }
-
-    /// What is sent to the background lasts where it is to be ended.
-    fn background(self) -> &'static str {
-        if self.stop == "now" { "sleep 600" } else { "true" }
     }
 
     fn held(self) -> String {
