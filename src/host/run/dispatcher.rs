@@ -132,6 +132,12 @@ impl Run<'_> {
             Some(Report::Over { alive }) => {
                 live.left_alive = alive;
                 live.over = true;
+                if self.state.ending().is_some() {
+                    // Ansible may have ended before the guard was told that nothing may stay.
+                    let pid = |process: &Process| process.pid.cast_signed();
+                    live.left_alive.iter().for_each(|process| tree::kill(pid(process)));
+                    live.left_alive.retain(|process| tree::look(pid(process)).is_some_and(|(_, is_zombie)| !is_zombie));
+                }
             }
             None => {
                 // The guard itself was killed. What did not detach itself is still below Ansible.
@@ -189,7 +195,13 @@ impl Run<'_> {
                 self.gate(link, *reported).await;
                 self.show(false);
             }
-            Ok(Some(Record::End { printed })) => self.publish_loose(printed.stdout),
+            Ok(Some(Record::End { printed })) => {
+                self.publish_loose(printed.stdout);
+                if self.state.ending().is_some() {
+                    // Running tasks were waited for, so the guard has not been told yet that nothing may stay.
+                    self.orders.push(Order::Stop);
+                }
+            }
             Err(err) => {
                 self.end(Cause::HostTrouble { text: chain(&err) }, Stop::Now);
                 self.orders.push(Order::Kill);
