@@ -6,7 +6,7 @@
 //! | figure | one line for each | value |
 //! |---|---|---|
 //! | `late_starts` | run that a policy canceled because of an event | tasks started after that event: 0 |
-//! | `verdict_ms` | the same | milliseconds from that event to the verdict |
+//! | `verdict_ms` | such a run whose event a policy is asked about at once: failed, unreachable | milliseconds from that event to the verdict |
 //! | `end_ms` | the same | milliseconds from that event to `run_finished` |
 //! | `stop_ms` | run that was made to end | milliseconds from status `canceling` to `run_finished` |
 //! | `alive_after_end` | search for processes of a run that is over | how many were found: 0 |
@@ -65,6 +65,10 @@ pub(crate) fn of_run(events: &[Event]) {
     let Some(breaking) = events.iter().find(|event| event.counter() == counter) else { return };
     let late = events.iter().filter(|event| event.counter() > counter && event.name() == "runner_on_start").count();
     note("late_starts", late);
+    // Others are judged with what follows them, up to the next start of a task.
+    if !breaking.marks().failed && !breaking.marks().unreachable {
+        return;
+    }
     note("verdict_ms", milliseconds(breaking, verdict));
     note("end_ms", milliseconds(breaking, last));
 }

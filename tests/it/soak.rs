@@ -117,7 +117,9 @@ impl Round {
             way => way,
         };
         let (shape, kind, task, tasks) = SHAPES[number as usize % SHAPES.len()];
-        let strategy = dice.one_of(&["linear", "linear", "free", "host_pinned"]);
+        // Ansible takes no `pause` where each host goes its own way.
+        let strategies = ["linear", "linear", "free", "host_pinned"];
+        let strategy = if shape == "pause" { "linear" } else { dice.one_of(&strategies) };
         let (hosts, forks) = (dice.of(3, 6), dice.of(1, 7));
         let moment = (dice.of(6, 46), Duration::from_millis(dice.below(1200)));
         let mark = mark();
@@ -272,8 +274,9 @@ impl Round {
 
 /// A play that is in the middle of these tasks for as long as it takes.
 fn playbook(way: Way, strategy: &str, tasks: &str) -> String {
-    // Running tasks that are waited for have to end, and a run is only idle when all is still.
-    let rests = matches!(way, VerdictAfterRunningTasks | IdleTimeout);
+    // Running tasks that are waited for have to end, a run is only idle when all is still, and what is no failure is
+    // judged when the next task is to start.
+    let rests = matches!(way, VerdictAtAnEvent | VerdictAfterRunningTasks | IdleTimeout);
     let tasks = filled(tasks, !rests).repeat(if way == VerdictAfterRunningTasks { 40 } else { 2 });
     let (first, include) = ("- {name: first, debug: msg=x}\n", filled(INCLUDE, false));
     let last = if way == VerdictAfterRunningTasks { "sleep 2" } else { "sleep 600" };
@@ -288,6 +291,23 @@ fn filled(tasks: &str, is_endless: bool) -> String {
         .replace("END", "rm -f {{ playbook_dir }}/running/{{ inventory_hostname }}")
         .replace("LONG", if is_endless { "600" } else { "3" })
         .replace("MANY", if is_endless { "100000" } else { "2" })
+}
+
+#[test]
+fn what_detached_is_ended_too_after_running_tasks_were_waited_for() {
+    let mark = mark();
+    let path = guest("verdict_table").display().to_string();
+    let rest = format!(
+        "env = {{ PW_MARK = \"{mark}\" }}\n[jobs.play]\nplaybook = \"play.yml\"\ncancel-policies = [\"policy\"]\n\
+         [plugins.policy]\npath = {path:?}\nconfig = {{ kind = \"runner_on_failed\", stop = \"after-running-tasks\" }}\n"
+    );
+    let playbook = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: background\n      command: sleep 600\n      \
+                    async: 900\n      poll: 0\n    - name: detached\n      raw: setsid sleep 600 >/dev/null 2>&1 &\n    \
+                    - name: breaks\n      raw: 'false'\n";
+    let project = Project::new(1, &rest).file("play.yml", playbook);
+    let _shown = project.playwarden(&["run"]).expect(21);
+    alive::nothing_with(&mark);
+    assert!(Evidence::of(&project).outcome.left_alive.is_empty());
 }
 
 #[test]

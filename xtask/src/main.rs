@@ -56,7 +56,7 @@ enum Command {
     Book(book::Arguments),
     /// Check format, lints, documentation and the generated pages of the book
     Lint,
-    /// Do what `.ci/run` does: lint, then test
+    /// Do what `.ci/run` does: lint, test, then the tests on the oldest and the newest core that it looks at
     Ci,
 }
 
@@ -97,9 +97,12 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Lint => checks::run(&project, &mut Steps::new(checks::STEPS)),
         Command::Ci => {
             let arguments = test::Arguments::default();
-            let mut steps = Steps::new(checks::STEPS + setup::STEPS + test::steps(&arguments));
+            let matrix = matrix::Arguments::of_ci();
+            let own = test::steps(&arguments) + matrix::steps(&matrix);
+            let mut steps = Steps::new(checks::STEPS + 2 * setup::STEPS + own);
             checks::run(&project, &mut steps)?;
-            test::run(&project, &arguments, &mut steps)
+            test::run(&project, &arguments, &mut steps)?;
+            matrix::run(&project, &matrix, &mut steps)
         }
     }
 }

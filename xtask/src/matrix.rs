@@ -13,6 +13,9 @@ use crate::setup::ansible::{self, SERIES, Series, Wanted};
 use crate::steps::{Done, Steps, note, seconds};
 use crate::table;
 
+/// The cores of `.ci/run` beside the pinned one.
+const OF_CI: [&str; 2] = ["2.16", "2.21"];
+
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// A series of ansible-core, such as `2.16`; may be repeated [default: all that are supported]
@@ -32,6 +35,12 @@ pub(crate) fn steps(arguments: &Arguments) -> usize {
 }
 
 impl Arguments {
+    /// What `.ci/run` runs.
+    pub(crate) fn of_ci() -> Self {
+        let cores = SERIES.iter().filter(|series| OF_CI.contains(&series.name)).collect();
+        Self { cores, allow_missing: false, words: Vec::new() }
+    }
+
     fn cores(&self) -> Vec<&'static Series> {
         if self.cores.is_empty() { SERIES.iter().collect() } else { self.cores.clone() }
     }
@@ -135,6 +144,14 @@ mod tests {
         let text = table(&rows);
         assert!(text.lines().nth(1).unwrap().ends_with("5     5        5        0   61.0 s"), "{text}");
         assert!(text.contains("2.18.1") && text.contains("skipped"), "{text}");
+    }
+
+    #[test]
+    fn the_checks_before_a_change_run_the_same_cores() {
+        let script = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/run")).unwrap();
+        let cores: String =
+            Arguments::of_ci().cores().iter().map(|series| format!(" --core {}", series.name)).collect();
+        assert!(script.contains(&format!("\ncargo xtask matrix{cores}\n")), "{script}");
     }
 
     #[test]

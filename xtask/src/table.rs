@@ -7,11 +7,11 @@ pub(crate) fn text(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            line += &if column == 0 { format!("{cell:width$}") } else { format!("   {cell:>width$}") };
-        }
-        text += line.trim_end();
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+            0 => format!("{cell:width$}"),
+            _ => format!("   {cell:>width$}"),
+        });
+        text += cells.collect::<String>().trim_end();
         text.push('\n');
     }
     text

@@ -55,7 +55,7 @@ pub use bindings::start_policy::exports::playwarden::plugin::start_policy::Start
 pub use bindings::status_handler::exports::playwarden::plugin::status_handler::Change;
 pub use config::config;
 #[doc(hidden)]
-pub use export::Exported;
+pub use export::{__version, Exported};
 pub use hooks::{
     CancelPolicy, ConfigCheck, EventHandler, FinishedCallback, Lifecycle, Plugin, StartPolicy, StatusHandler,
     TickPolicy,

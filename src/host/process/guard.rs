@@ -91,7 +91,8 @@ pub fn guard_main() -> io::Result<()> {
     thread::spawn(move || listen(orders, &sender));
 
     let leftovers = Leftovers::new(launch.temporary.clone(), main.pid);
-    let mut guard = Guard { launch, host, main: Some(main), step: Step::Running, due: None, is_alone: false, leftovers };
+    let mut guard =
+        Guard { launch, host, main: Some(main), step: Step::Running, due: None, is_alone: false, leftovers };
     guard.run(&inputs);
     if !matches!(guard.step, Step::Running | Step::Ended) {
         guard.leftovers.remove();
@@ -203,9 +204,13 @@ enum Step {
     Running,
     /// The program ended by itself.
     Ended,
-    Interrupting { until: Instant },
+    Interrupting {
+        until: Instant,
+    },
     Terminating,
-    Killing { until: Instant },
+    Killing {
+        until: Instant,
+    },
 }
 
 struct Guard {

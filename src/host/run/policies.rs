@@ -90,7 +90,10 @@ impl Policies {
             list.push(policy);
         }
         for (name, judge) in closures {
-            list.push(Policy::new(Asked::Closure(PluginIdentity { name, version: None, sha256: String::new() }, judge), None));
+            list.push(Policy::new(
+                Asked::Closure(PluginIdentity { name, version: None, sha256: String::new() }, judge),
+                None,
+            ));
         }
         (Self { list, view: Arc::clone(view) }, said)
     }
