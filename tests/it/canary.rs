@@ -82,3 +82,22 @@ fn no_canary_is_seen_or_heard_outside_its_cage() {
         assert_eq!(pin, "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER");
     }
 }
+
+#[test]
+fn what_a_hidden_task_left_alive_is_named_without_its_arguments() {
+    let mark = crate::alive::mark();
+    let playbook = format!(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: stays\n      raw: (setsid sleep {mark} >/dev/null 2>&1 &)\n      \
+         no_log: true\n"
+    );
+    let project = Project::new(1, "[jobs.play]\nplaybook = \"play.yml\"\n").file("play.yml", &playbook);
+    let shown = project.playwarden(&["run"]).expect(0);
+    let run = Evidence::of(&project);
+    let left: Vec<_> = run.outcome.left_alive.iter().map(|process| process.command.as_str()).collect();
+    assert_eq!(left, ["sleep …"]);
+    run.hides(&mark);
+    assert!(!shown.stderr.contains(&mark), "{}", shown.stderr);
+    for (pid, _) in crate::alive::marked(&mark) {
+        crate::alive::kill(pid, rustix::process::Signal::KILL);
+    }
+}

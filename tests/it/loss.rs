@@ -175,7 +175,8 @@ fn a_run_may_go_on_without_its_host_and_is_closed_when_it_ends() {
     - name: waits
       raw: touch {{ playbook_dir }}/reached_{{ inventory_hostname }}; until [ -e {{ playbook_dir }}/go ]; do sleep 0.02; done
     - name: says
-      debug: msg=said-{{ token }}
+      debug: var=said
+      vars: {said: 'said-{{ token }}'}
     - name: stays
       raw: |
         [ {{ inventory_hostname }} != h1 ] || setsid sleep MARK >/dev/null 2>&1 &

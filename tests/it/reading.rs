@@ -219,7 +219,7 @@ fn a_run_is_shown_with_what_its_plugins_left() {
     assert!(shown.contains("  output  artifacts/r/plugins/says/more/report.txt (5 bytes)\n"), "{shown}");
     let record = json(&stdout(&project, &["show", "--json"]));
     let sha256 = record["plugins"][0]["sha256"].as_str().unwrap();
-    assert!(shown.contains(&format!("plugin    says  sha256:{}\n", &sha256[..12])), "{shown}");
+    assert!(shown.contains(&format!("plugin    says 0.1.0  sha256:{}\n", &sha256[..12])), "{shown}");
 }
 
 #[test]

@@ -57,7 +57,8 @@ fn host(project: &Project) -> Result<PathBuf, Failure> {
         note("The first build takes about ten minutes on two cores: the WebAssembly engine is compiled too.");
     }
     let mut build = project.host_cargo();
-    build.args(["build", "--release", "--locked", "--message-format=json-render-diagnostics"]);
+    // All of the workspace, as the tests do: with other features of packages everything would be compiled twice.
+    build.args(["build", "--release", "--workspace", "--locked", "--message-format=json-render-diagnostics"]);
     let messages = command::output(&mut build, "build the host")?;
     messages
         .lines()

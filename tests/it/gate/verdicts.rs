@@ -33,6 +33,7 @@ fn a_verdict_names_who_said_it_and_why_and_the_run_ends_canceled() {
     let digest = Sha256::digest(fs::read(guest("verdict_table")).unwrap());
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!((verdict.plugin.name.as_str(), verdict.plugin.sha256.as_str()), ("policy", digest.as_str()));
+    assert_eq!(verdict.plugin.version.as_deref(), Some("0.1.0"), "of the guest's crate");
     assert_eq!(
         (verdict.question, verdict.verdict, verdict.stop),
         (Question::Evaluate, VerdictWord::Cancel, Some(Stop::Now))
