@@ -258,14 +258,14 @@ fn two_commands_that_find_a_lost_run_close_it_once() {
 
 /// Many short tasks, loops and larger results.
 fn busy() -> String {
-    let mut text = String::from("- hosts: all\n  gather_facts: false\n  strategy: STRATEGY\n  tasks:\n");
-    for number in 1..=5 {
-        text += &format!(
+    let tasks = |number: u32| {
+        format!(
             "    - name: item {number}\n      debug: msg={{{{ 'x' * 500 }}}}\n      loop: '{{{{ range(8) | list }}}}'\n    \
              - name: task {number}\n      raw: echo {number}\n      failed_when: false\n"
-        );
-    }
-    text
+        )
+    };
+    let tasks: String = (1..=5).map(tasks).collect();
+    format!("- hosts: all\n  gather_facts: false\n  strategy: STRATEGY\n  tasks:\n{tasks}")
 }
 
 /// Numbers that look like chance and are the same each time.
