@@ -50,7 +50,7 @@ fn lost(project: &Project) -> Evidence {
     let run = Evidence::of(project);
     assert_eq!((run.outcome.status, run.text("status").as_str()), (Status::Lost, "lost"));
     let (missing, more) = witness::compare(project, &run);
-    assert!(missing.is_empty(), "{missing:?}\n{}", run.list());
+    assert!(missing.is_empty(), "{missing:?}\n{:?}\n{}\n{}", run.outcome.cause, run.text("stderr"), run.list());
     // Ours comes first: between the two each of Ansible's threads may have been ended.
     assert!(more.len() <= 2, "{more:?}\n{}", run.list());
     let last = run.events.iter().rev().nth(1).unwrap();
@@ -236,6 +236,31 @@ fn a_run_that_goes_on_without_its_host_can_still_be_canceled() {
     let run = lost(&project);
     assert!(!project.path("after").exists());
     assert_eq!(run.outcome.in_flight.len(), 1);
+}
+
+#[test]
+fn a_host_that_is_killed_while_ansible_says_goodbye_loses_nothing() {
+    let playbook = r"
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: waits
+      raw: touch {{ playbook_dir }}/reached; until [ -e {{ playbook_dir }}/go ]; do sleep 0.02; done
+    - name: last
+      debug: msg=x
+";
+    let mark = mark();
+    let project = project(&mark, 1, "", "", playbook);
+    let child = project.start(&["run"]);
+    appears(&project.path("reached"));
+    // The host reads nothing more, and all that follows fits into the socket.
+    send(&child, Signal::STOP);
+    let project = project.file("go", "");
+    let printed = project.run_folder().join(".private/stdout");
+    eventually("the recap", || fs::read_to_string(&printed).unwrap().contains("PLAY RECAP"));
+    lose(&project, child, &mark);
+    let run = lost(&project);
+    assert!(run.outcome.stats.is_some() && run.hosts("runner_on_ok", "last").len() == 1, "{}", run.list());
 }
 
 #[test]

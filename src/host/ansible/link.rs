@@ -155,6 +155,15 @@ impl Link {
         self.send(&Wire { verdict }).await
     }
 
+    /// Says that everything up to the end record is in the journal.
+    pub(crate) async fn acknowledge_end(&self) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Wire {
+            heard: &'static str,
+        }
+        self.send(&Wire { heard: "end" }).await
+    }
+
     async fn send<T: Serialize>(&self, message: &T) -> io::Result<()> {
         let text = serde_json::to_vec(message)?;
         let length = u32::try_from(text.len()).map_err(io::Error::other)?;

@@ -241,7 +241,11 @@ impl Run<'_> {
             }
             // For who comes after us.
             Ok(Some(Record::Granted { .. })) => {}
-            Ok(Some(Record::End { printed })) => self.publish_loose(printed.stdout),
+            Ok(Some(Record::End { printed })) => {
+                self.publish_loose(printed.stdout);
+                // It waits for that; one that was killed does not.
+                link.acknowledge_end().await.ok();
+            }
             Err(err) => {
                 self.end(Cause::HostTrouble { text: chain(&err) }, Stop::Now);
                 self.orders.push(Order::Kill);

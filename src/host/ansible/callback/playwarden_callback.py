@@ -586,9 +586,13 @@ class CallbackModule(CallbackBase):
 
     def _finish(self):
         if os.getpid() == self.pid and not self.interrupts.closing:
-            self.interrupts.closing = True
+            self.interrupts.closing, self.interrupts.noted = True, None
             try:
                 self.link.send("end")
+                # Once we are gone, nobody else has what a host that is killed now has not written down.
+                heard = self.link.receive()
+                while heard is not None and "heard" not in heard:      # an answer that nobody waited for any more
+                    heard = self.link.receive()
             except Exception as error:
                 sys.stderr.write("playwarden: the end of the run could not be reported: %s\n" % error)
             if self.interrupts.raised is not None:
