@@ -17,5 +17,5 @@ pub(crate) use callback_path::CallbackPath;
 pub(crate) use install::Installed;
 pub(crate) use link::{Answer, Link, LinkError, Welcome, frames};
 pub(crate) use record::{Record, Reported, TEMPORARY};
-pub(crate) use spill::Spill;
+pub(crate) use spill::{Spill, SpillError};
 pub(crate) use syntax::syntax_error;

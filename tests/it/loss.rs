@@ -167,6 +167,31 @@ fn what_stands_only_beside_the_journal_is_taken_into_it_once() {
 }
 
 #[test]
+fn behind_a_damaged_journal_nothing_is_written_and_nothing_is_thrown_away() {
+    let mark = mark();
+    let project = project(&mark, 1, "", "", LONG);
+    let mut child = project.start(&["run"]);
+    appears(&project.path("reached_h1"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually("nothing of the run is alive", || marked(&mark).is_empty());
+    let folder = project.run_folder();
+    let journal = fs::read_to_string(folder.join("events.jsonl")).unwrap();
+    // Another word in an event of Ansible's, where it stands.
+    let damaged = journal.replacen("playbook_on_start", "playbook_on_stats", 1);
+    fs::write(folder.join("events.jsonl"), &damaged).unwrap();
+    let spill = fs::read(folder.join(".private/spill")).unwrap();
+    let stdout = fs::read_to_string(folder.join("stdout")).unwrap();
+    close(&project);
+    let outcome = project.outcome();
+    let Some(Cause::HostTrouble { text }) = &outcome.cause else { panic!("{outcome:?}") };
+    assert!(text.contains("line 4 does not have the hash that it states; nothing was added"), "{text}");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    assert_eq!((read("events.jsonl"), read("stdout")), (damaged, stdout));
+    assert_eq!(fs::read(folder.join(".private/spill")).unwrap(), spill);
+}
+
+#[test]
 fn a_run_may_go_on_without_its_host_and_is_closed_when_it_ends() {
     let playbook = r"
 - hosts: all

@@ -21,6 +21,9 @@ use super::record::{Record, RecordError};
 /// A record's envelope on top of the largest event.
 pub(super) const ENVELOPE: u64 = 1 << 20;
 
+/// Bytes that may be on the way; the kernel may allow twice that.
+const SEND_BUFFER: usize = 1 << 20;
+
 /// Bytes read at a time.
 const PIECE: usize = 256 << 10;
 
@@ -79,6 +82,8 @@ impl Link {
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         sockopt::set_socket_passcred(&ours, true)?;
+        // Whatever the machine's default is: less than what the callback keeps of what it sent.
+        sockopt::set_socket_send_buffer_size(&theirs, SEND_BUFFER)?;
         rustix::io::ioctl_fionbio(&ours, true)?;
         let socket = UnixStream::from_std(ours.into())?;
         let largest = max_event + ENVELOPE;

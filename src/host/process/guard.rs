@@ -3,9 +3,10 @@
 //! One thread reaps, one listens to the host, and this one decides. It holds no state but the step of the ending that it
 //! is at.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -66,9 +67,17 @@ pub fn guard_main() -> io::Result<()> {
     };
     // Held until we end: as long as it is, the run is not over, even if the host is gone. Who comes then finds our reports
     // in it.
-    let lock = File::create(&launch.lock)?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-    let host = Host { socket: host, lock };
+    let lock = match hold(&launch.lock) {
+        Ok(lock) => lock,
+        Err(err) => {
+            let text = format!("the guard cannot hold `{}`: {err}", launch.lock.display());
+            let host = Host { socket: host, lock: None };
+            host.tell(&Report::NotStarted { text });
+            host.tell(&Report::Over { alive: Vec::new() });
+            return Ok(());
+        }
+    };
+    let host = Host { socket: host, lock: Some(lock) };
 
     let (sender, inputs) = mpsc::channel();
     heed_terminate(sender.clone())?;
@@ -77,7 +86,9 @@ pub fn guard_main() -> io::Result<()> {
     command.stdin(Stdio::null());
     let main = match command.spawn() {
         // Nobody reaps yet, so that the id is still the program's.
-        Ok(child) => Main::open(&child)?,
+        Ok(mut child) => Main::open(&child).inspect_err(|_| {
+            child.kill().ok();
+        })?,
         Err(err) => {
             let text = format!("`{}` cannot be started: {err}", launch.program.display());
             host.tell(&Report::NotStarted { text });
@@ -100,6 +111,18 @@ pub fn guard_main() -> io::Result<()> {
     let alive = guard.living().into_iter().map(tree::describe).collect();
     guard.host.tell(&Report::Over { alive });
     Ok(())
+}
+
+/// Makes and locks the guard's file. It must still be the one of that name afterwards: a run that was closed meanwhile does
+/// not begin any more.
+fn hold(path: &Path) -> io::Result<File> {
+    let lock = File::create(path)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    let (held, named) = (lock.metadata()?, fs::metadata(path)?);
+    if (held.dev(), held.ino()) != (named.dev(), named.ino()) {
+        return Err(io::Error::other("the run was closed meanwhile"));
+    }
+    Ok(lock)
 }
 
 /// Has the living guard that holds this lock end its program in order. Whether there is one.
@@ -184,7 +207,7 @@ fn listen(orders: BufReader<UnixStream>, to: &Sender<Input>) {
 /// Where reports go.
 struct Host {
     socket: UnixStream,
-    lock: File,
+    lock: Option<File>,
 }
 
 impl Host {
@@ -192,7 +215,9 @@ impl Host {
     fn tell(&self, report: &Report) {
         if let Ok(mut line) = serde_json::to_vec(report) {
             line.push(b'\n');
-            (&self.lock).write_all(&line).ok();
+            if let Some(mut lock) = self.lock.as_ref() {
+                lock.write_all(&line).ok();
+            }
             (&self.socket).write_all(&line).ok();
         }
     }

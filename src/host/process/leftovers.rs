@@ -1,8 +1,9 @@
 //! Temporary folders of processes that were ended before they could remove them.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::tree::Found;
@@ -16,34 +17,59 @@ pub(super) struct Leftovers {
     /// See [`super::Launch::temporary`].
     names: Vec<String>,
     processes: BTreeSet<i32>,
+    /// Those from which something was executed.
+    in_use: BTreeSet<PathBuf>,
     began: SystemTime,
 }
 
 impl Leftovers {
     /// Begins with the program itself.
     pub(super) fn new(names: Vec<String>, main: i32) -> Self {
-        Self { folders: Vec::new(), names, processes: BTreeSet::from([main]), began: SystemTime::now() }
+        Self {
+            folders: Vec::new(),
+            names,
+            processes: BTreeSet::from([main]),
+            in_use: BTreeSet::new(),
+            began: SystemTime::now(),
+        }
     }
 
-    /// These belong to the run, and are about to be ended.
+    /// These belong to the run, and are about to be ended. A folder from which one executes something is the run's as well,
+    /// wherever it is and whoever made it.
     pub(super) fn note(&mut self, living: &[Found]) {
         self.processes.extend(living.iter().map(|process| process.pid));
+        let patterns: Vec<_> = self.names.iter().map(|name| name.replace("{pid}", "*")).collect();
+        for process in living {
+            let command = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).into_owned();
+            let words = command.split(|c: char| c == '\0' || c == '\'' || c == '"' || c.is_whitespace());
+            let inside = words.map(Path::new).filter(|path| path.is_absolute()).flat_map(Path::ancestors);
+            self.in_use.extend(inside.filter(|path| is_like(&patterns, path.file_name())).map(Path::to_owned));
+        }
+    }
+
+    fn patterns(&self) -> Vec<String> {
+        let pids = self.processes.iter().map(ToString::to_string);
+        pids.flat_map(|pid| self.names.iter().map(move |name| name.replace("{pid}", &pid))).collect()
     }
 
     /// Removes what they left. What cannot be removed stays: it is private, and no reason to fail.
     pub(super) fn remove(&self) {
-        let pids = self.processes.iter().map(ToString::to_string);
-        let patterns: Vec<_> =
-            pids.flat_map(|pid| self.names.iter().map(move |name| name.replace("{pid}", &pid))).collect();
-        for entry in self.folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
-            let name = entry.file_name();
-            let is_ours = patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_encoded_bytes()));
-            let made = entry.metadata().and_then(|metadata| metadata.created().or_else(|_| metadata.modified()));
-            if is_ours && made.is_ok_and(|made| made >= self.began) {
-                fs::remove_dir_all(entry.path()).ok();
+        let patterns = self.patterns();
+        let entries = self.folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        let named = entries.map(|entry| entry.path()).filter(|path| is_like(&patterns, path.file_name()));
+        for path in named.chain(self.in_use.iter().cloned()) {
+            let made =
+                fs::symlink_metadata(&path).and_then(|metadata| metadata.created().or_else(|_| metadata.modified()));
+            if made.is_ok_and(|made| made >= self.began) {
+                fs::remove_dir_all(path).ok();
             }
         }
     }
+}
+
+fn is_like(patterns: &[String], name: Option<&OsStr>) -> bool {
+    name.is_some_and(|name| patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_encoded_bytes())))
 }
 
 /// Whether a name is as a pattern says, with `*` for any text and `?` for any byte.

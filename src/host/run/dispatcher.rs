@@ -3,11 +3,14 @@
 //! Three phases, over and over: wait for an input, decide ([`State`] does), carry the orders out. Everything that happens
 //! becomes an event first ([`Publisher`]); policies are asked after that, and who watches is told last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, BufReader};
 use std::sync::Arc;
 use std::time::Duration;
 
 use playwarden_event::kind::{Message, StatusChanged};
+use playwarden_event::reader::JournalReader;
 use playwarden_event::{Cause, Event, EventKind, Json, Process, StartRequest, Stats, Status, Stop, Timestamp};
 use playwarden_sandbox::{RunView as _, StatusChange};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -22,7 +25,7 @@ use super::policies::{Consequence, Policies, Said};
 use super::publish::{Publisher, journal_error};
 use super::state::{Order, State};
 use super::{Settings, Update};
-use crate::ansible::{Answer, Link, LinkError, Record, Reported, Welcome};
+use crate::ansible::{Answer, Link, LinkError, Record, Reported, Spill, Welcome};
 use crate::config::{MAX_EVENT, OnHostLoss};
 use crate::plan::JobPlan;
 use crate::process::{Guarded, Report, tree};
@@ -167,6 +170,9 @@ impl Run<'_> {
             Some(Report::NotStarted { text }) => self.seen.words = text,
             Some(Report::Exited(exit)) => {
                 self.drain(&mut live.link).await;
+                if let Err(err) = self.take_spill() {
+                    self.seen.trouble.get_or_insert(err.to_string());
+                }
                 self.seen.exit = Some(exit);
                 // A verdict on the last events still decides about what detached itself.
                 self.settle(true).await;
@@ -206,6 +212,35 @@ impl Run<'_> {
             }
         }
         self.guarded = guarded;
+    }
+
+    /// Takes what the callback wrote beside the journal because the socket broke, although we are here: somebody else's signal
+    /// tore a record on its way. Such a run has trouble, and loses nothing.
+    fn take_spill(&mut self) -> io::Result<()> {
+        let path = self.folder.spill();
+        if fs::metadata(&path).map_or(0, |spill| spill.len()) == 0 {
+            return Ok(());
+        }
+        let journal = File::open(self.folder.path().join("events.jsonl"))?;
+        let known = JournalReader::new(BufReader::new(journal)).map_while(Result::ok);
+        let known: HashSet<String> = known.map(|event| event.head().uuid.clone()).collect();
+        let mut spill = Spill::open(&path, MAX_EVENT)?;
+        let mut taken = 0_u32;
+        while let Some(record) = spill.record().map_err(io::Error::other)? {
+            match record {
+                // What was asked about was not granted.
+                Record::Event(reported) | Record::Start(reported)
+                    if !reported.asked && !known.contains(&reported.uuid) =>
+                {
+                    self.take_event(*reported);
+                    taken += 1;
+                }
+                _ => {}
+            }
+        }
+        let text = format!("the event socket broke; {taken} events were taken from beside the journal");
+        self.seen.trouble.get_or_insert(text);
+        Ok(())
     }
 
     // ---- records ------------------------------------------------------------------------------------------------------

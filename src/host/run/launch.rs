@@ -80,8 +80,8 @@ async fn begin<'a>(
     folder.replace("status", Status::Starting.word())?;
 
     let sealed = serde_json::to_string(&redactor.seal()).map_err(io::Error::other);
-    let sealed = sealed.and_then(|sealed| fs::write(folder.sealed_secrets(), sealed));
-    sealed.map_err(|source| StoreError::Io { path: folder.sealed_secrets(), source })?;
+    let sealed = sealed.map_err(|source| StoreError::Io { path: folder.sealed_secrets(), source })?;
+    folder.replace(RunFolder::SECRETS, &sealed)?;
     let source = |name: &str| folder.append(&format!(".private/{name}"));
     let stdout = Output::new(source("stdout")?, folder.append("stdout")?);
     let stderr = Output::new(source("stderr")?, folder.append("stderr")?);

@@ -12,15 +12,17 @@ use std::path::Path;
 
 use playwarden_event::kind::StatusChanged;
 use playwarden_event::reader::{JournalReader, ReadError};
-use playwarden_event::{Cause, Event, EventKind, Outcome, Process, Stats, Status, Timestamp, line};
+use playwarden_event::{Cause, Event, EventKind, Json, Outcome, Process, Stats, Status, Timestamp, line};
 use playwarden_sandbox::RunView as _;
 
 use super::dispatcher::conceal;
 use super::publish::Publisher;
-use crate::ansible::{Record, Reported, Spill};
+use crate::ansible::{Record, Reported, Spill, SpillError};
 use crate::config::MAX_EVENT;
 use crate::process::{Report, reports};
-use crate::store::{AnsibleVersions, Journal, Output, Redactor, RunFolder, RunRecord, SealedRedactor, rc_text};
+use crate::store::{
+    AnsibleVersions, ChainError, Journal, Output, Redactor, RunFolder, RunRecord, SealedRedactor, rc_text, verify,
+};
 
 /// Brings the run in a folder to its end whose host was killed, and returns what `run.json` says then; none while somebody
 /// works on it.
@@ -35,16 +37,19 @@ pub fn close(path: &Path) -> io::Result<Option<RunRecord>> {
         return Ok(Some(record));
     }
     let written = Written::read(&folder)?;
-    let outcome = match &written.finished {
+    let (outcome, is_all) = match &written.finished {
         // Killed between the last event and run.json: the journal knows.
-        Some(outcome) => Outcome::clone(outcome),
+        Some(outcome) => (Outcome::clone(outcome), true),
         None => Closing::new(&folder, written)?.close(&mut record)?,
     };
     folder.replace("rc", &rc_text(&outcome)).map_err(io::Error::other)?;
     record.outcome = Some(outcome.clone());
     super::launch::write_record(&folder, &record).map_err(io::Error::other)?;
     folder.replace("status", outcome.status.word()).map_err(io::Error::other)?;
-    folder.tidy();
+    // What could not be taken in is evidence.
+    if is_all {
+        folder.tidy();
+    }
     Ok(Some(record))
 }
 
@@ -76,10 +81,17 @@ impl Written {
     /// Reads the journal as far as it can be read.
     fn read(folder: &RunFolder) -> io::Result<Self> {
         let mut written = Self::default();
-        let file = match File::open(folder.path().join("events.jsonl")) {
+        let path = folder.path().join("events.jsonl");
+        let file = match File::open(&path) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(written),
             file => file?,
         };
+        // Lines that do not follow from each other somebody else wrote.
+        if let Err(err @ (ChainError::Changed { .. } | ChainError::Broken { .. })) =
+            verify(BufReader::new(File::open(&path)?))
+        {
+            (written.problem, written.damaged) = (Some(err.to_string()), true);
+        }
         let mut reader = JournalReader::new(BufReader::new(file));
         loop {
             match reader.next_line() {
@@ -87,7 +99,10 @@ impl Written {
                 Ok(Some((text, event))) => written.take(&text, event),
                 Err(ReadError::Io(err)) => return Err(err),
                 Err(ReadError::Torn { line, .. }) => {
-                    written.problem = Some(format!("line {line} of the journal was torn and is cut"));
+                    written.problem = written
+                        .problem
+                        .take()
+                        .or_else(|| Some(format!("line {line} of the journal was torn and is cut")));
                     break;
                 }
                 Err(err) => {
@@ -156,23 +171,28 @@ struct Closing<'a> {
     concealing: bool,
     faulty: Vec<String>,
     notes: Vec<String>,
+    /// Nothing is written behind what is wrong with the journal, and nothing that is there is changed.
     damaged: bool,
+    /// Everything beside the journal was taken.
+    is_all: bool,
 }
 
 impl<'a> Closing<'a> {
     fn new(folder: &'a RunFolder, written: Written) -> io::Result<Self> {
-        let file = |name: &str| folder.append(name).map_err(io::Error::other);
-        let journal = file("events.jsonl")?;
-        if !written.damaged {
-            journal.set_len(written.whole)?;
-        }
+        let file = |name: &str, length: u64| {
+            if written.damaged {
+                return tempfile::tempfile();
+            }
+            let file = folder.append(name).map_err(io::Error::other)?;
+            file.set_len(length)?;
+            Ok(file)
+        };
+        let journal = file("events.jsonl", written.whole)?;
         let last = written.events.last().map_or(0, |(event, _)| event.counter());
         let prev = written.prev.unwrap_or_else(|| line::FIRST_PREV.to_owned());
         let journal = Journal::resume(journal, last, prev, written.whole);
         // The standard error is made again from its beginning: which part of it belongs to which event nobody asks.
-        let (stdout, stderr) = (file("stdout")?, file("stderr")?);
-        stdout.set_len(written.text)?;
-        stderr.set_len(0)?;
+        let (stdout, stderr) = (file("stdout", written.text)?, file("stderr", 0)?);
         let stdout = Output::resume(source(folder, "stdout")?, stdout, written.lines);
         let stderr = Output::new(source(folder, "stderr")?, stderr);
         let redactor = redactor(folder)?;
@@ -207,6 +227,7 @@ impl<'a> Closing<'a> {
             faulty: written.faulty,
             notes: written.problem.into_iter().collect(),
             damaged: written.damaged,
+            is_all: !written.damaged,
         };
         closing.hear_guard();
         Ok(closing)
@@ -218,14 +239,17 @@ impl<'a> Closing<'a> {
             match report {
                 Report::Exited(exit) => self.rc = exit.code.or(exit.signal.map(|signal| 128 + signal)),
                 Report::Over { alive } => self.left_alive = alive,
-                Report::Started { .. } | Report::NotStarted { .. } => {}
+                Report::Started { pid, .. } => self.publisher.pid = Some(pid),
+                Report::NotStarted { .. } => {}
             }
         }
     }
 
-    fn close(mut self, record: &mut RunRecord) -> io::Result<Outcome> {
+    /// Returns the outcome, and whether everything beside the journal was taken.
+    fn close(mut self, record: &mut RunRecord) -> io::Result<(Outcome, bool)> {
         if self.damaged {
-            self.notes.push("nothing was added behind that".to_owned());
+            let private = self.folder.private();
+            self.notes.push(format!("nothing was added, and what was beside it is kept in `{}`", private.display()));
         } else {
             self.take_spill()?;
             self.loose(None)?;
@@ -241,7 +265,8 @@ impl<'a> Closing<'a> {
         }
         let text = self.text();
         let outcome = Outcome {
-            status: Status::Lost,
+            // The host may have come as far as to say how the run ended.
+            status: if self.status.is_terminal() { self.status } else { Status::Lost },
             rc: self.rc,
             cause: Some(Cause::HostTrouble { text: text.clone() }),
             started: record.started,
@@ -253,17 +278,21 @@ impl<'a> Closing<'a> {
             faulty_plugins: std::mem::take(&mut self.faulty),
         };
         if self.damaged {
-            return Ok(outcome);
+            let known = self.publisher.redactor.json(Json::of(&outcome)).read();
+            return Ok((known.unwrap_or(outcome), false));
         }
-        let change = StatusChanged { from: self.status, to: Status::Lost, detail: Some(text) };
-        self.publisher.event("status_changed", &change)?;
+        if !self.status.is_terminal() {
+            let change = StatusChanged { from: self.status, to: Status::Lost, detail: Some(text) };
+            self.publisher.event("status_changed", &change)?;
+        }
         let finished = self.publisher.event("run_finished", &outcome)?;
         self.publisher.sync()?;
         // As it stands in the journal: without what is secret.
-        Ok(match finished.kind() {
+        let outcome = match finished.kind() {
             EventKind::RunFinished(written) => Outcome::clone(written),
             _ => outcome,
-        })
+        };
+        Ok((outcome, self.is_all))
     }
 
     fn text(&self) -> String {
@@ -286,8 +315,13 @@ impl<'a> Closing<'a> {
             match spill.record() {
                 Ok(None) => return Ok(()),
                 Ok(Some(record)) => self.take(record)?,
+                // It may be read another time.
+                Err(SpillError::Io(err)) => return Err(err),
                 Err(err) => {
-                    self.notes.push(super::dispatcher::chain(&err));
+                    let private = self.folder.private();
+                    let text = super::dispatcher::chain(&err);
+                    self.notes.push(format!("{text}; they are kept in `{}`", private.display()));
+                    self.is_all = false;
                     return Ok(());
                 }
             }
@@ -389,7 +423,11 @@ fn redactor(folder: &RunFolder) -> io::Result<Redactor> {
     let sealed: SealedRedactor = match fs::read_to_string(folder.sealed_secrets()) {
         // Killed before it was written, and before Ansible was started.
         Err(err) if err.kind() == io::ErrorKind::NotFound => SealedRedactor::default(),
-        text => serde_json::from_str(&text?)?,
+        text => serde_json::from_str(&text?).map_err(|err| {
+            let path = folder.sealed_secrets();
+            let text = format!("`{}` is damaged, without which secrets could not be masked: {err}", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        })?,
     };
     Ok(sealed.into())
 }

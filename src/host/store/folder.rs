@@ -66,6 +66,9 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
+    /// The secrets of the run, sealed.
+    pub(crate) const SECRETS: &str = ".private/secrets";
+
     /// Makes the folder, readable by its owner only.
     pub(crate) fn create(artifacts: &Path, id: &str) -> Result<Self, StoreError> {
         if !crate::is_run_id(id) {
@@ -88,17 +91,25 @@ impl RunFolder {
         Ok(Self { path, _locks: vec![lock] })
     }
 
-    /// Takes over the folder of a run on which nobody works any more; none where somebody does, or may.
+    /// Takes over the folder of a run on which nobody works any more; none where somebody does, or may. A guard that was about to
+    /// begin finds its lock taken then.
     pub(crate) fn take_over(path: &Path) -> Option<Self> {
         let mut locks = Vec::new();
         for name in LOCKS {
             let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-            match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path.join(name)) {
+            match OpenOptions::new()
+                .create(true)
+                .append(true)
+                .read(true)
+                .mode(0o600)
+                .custom_flags(flags)
+                .open(path.join(name))
+            {
                 Ok(lock) => {
                     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
                     locks.push(lock);
                 }
-                // Guard and Ansible were never started.
+                // There is no private folder.
                 Err(err) if err.kind() == io::ErrorKind::NotFound => {}
                 Err(_) => return None,
             }
@@ -113,7 +124,7 @@ impl RunFolder {
 
     /// Returns the file in which the secrets of the run lie sealed, for who comes after its host.
     pub(crate) fn sealed_secrets(&self) -> PathBuf {
-        self.private().join("secrets")
+        self.path.join(Self::SECRETS)
     }
 
     /// Returns the file into which the callback writes what no host takes, and which it locks.

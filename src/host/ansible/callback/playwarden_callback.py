@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 
 try:
+    import ast
     import atexit
     import collections
     import ctypes
@@ -66,9 +67,6 @@ SHOWN = re.compile(r"\s*(?:\[(DEPRECATION WARNING|DEPRECATED|WARNING|ERROR)\]: |
 SHOWN_AS = {"WARNING": "warning", "ERROR": "error", "DEPRECATED": "deprecated", "DEPRECATION WARNING": "deprecated"}
 WORKER_FOLDER = re.compile(r"ansible-tmp-(\d+(?:\.\d+)?)-(\d+)-\d+")       # time and process id
 HARD_WRAPPED = tuple(int(number) for number in CORE_VERSION.split(".")[:2]) < (2, 19)      # warnings, at 79 columns
-PARAMETER = re.compile(r"""(\w+)["']?\s*[:=]\s*(?:dict\(|\{)([^(){}]*)[)}]""")
-NO_LOG = re.compile(r"""no_log["']?\s*[:=]\s*True""")
-ALIASES = re.compile(r"""aliases["']?\s*[:=]\s*[\[(]([^\])]*)""")
 LONE_SURROGATE = re.compile(
     r"\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}")
 
@@ -480,17 +478,30 @@ def temporary_folders():
     return [folder for folder in dict.fromkeys(folders) if os.path.isabs(folder)]
 
 
+def named_parts(node):
+    """What a call of `dict`, or of anything else, and a literal of a dictionary have under constant names."""
+    if isinstance(node, ast.Call):
+        return [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg]
+    if isinstance(node, ast.Dict):
+        return [(key.value, value) for key, value in zip(node.keys, node.values) if isinstance(key, ast.Constant)]
+    return []
+
+
 def secret_parameters(path):
     """The parameters that a module declares as secret, read from its source: it can't be asked before it runs."""
     found = set()
     try:
-        with open(path, encoding="utf-8", errors="replace") as source:
-            for name, declared in PARAMETER.findall(source.read()):
-                if NO_LOG.search(declared):
-                    found.add(name)
-                    found.update(re.findall(r"\w+", " ".join(ALIASES.findall(declared))))
-    except OSError:
-        pass
+        with open(path, "rb") as source:
+            tree = ast.parse(source.read())
+    except Exception:
+        return found        # not Python, or not this one
+    for node in ast.walk(tree):
+        for name, declared in named_parts(node):
+            parts = dict(named_parts(declared))
+            secret = parts.get("no_log")
+            if isinstance(secret, ast.Constant) and secret.value is True:
+                aliases = getattr(parts.get("aliases"), "elts", ())
+                found.update([str(name)] + [str(alias.value) for alias in aliases if isinstance(alias, ast.Constant)])
     return found
 
 
