@@ -43,7 +43,10 @@ fn each_hook_is_told_what_it_is_for() {
     block_on(async {
         let project = table(&json!([]));
         let mut instance = project.start("handler_table").await;
-        assert!(instance.hears("runner_on_ok") && !instance.wants("runner_on_ok"));
+        assert!(instance.hears("runner_on_ok"));
+        // Who only handles events is not asked to judge them.
+        let handler = project.start("slow_handler").await;
+        assert!(handler.hears("runner_on_ok") && !handler.wants("runner_on_ok"));
         assert_eq!(instance.on_events(&events(1..=4)).await, Ok(4));
         instance.on_status(&change()).await.unwrap();
         assert_eq!(instance.on_events(&events([6])).await, Ok(6));
