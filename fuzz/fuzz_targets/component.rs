@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use playwarden_sandbox::Sandbox;
 
 #[path = "../targets.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each target calls one of the functions")]
 mod targets;
 
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(None).expect("the engine should start"));

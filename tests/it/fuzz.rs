@@ -6,22 +6,13 @@ use std::path::Path;
 
 use playwarden_sandbox::Sandbox;
 
+use crate::chance::Chance;
 use crate::support::guest;
 
 #[path = "../../fuzz/targets.rs"]
 mod targets;
 
-/// Small numbers that look like chance (xorshift).
-struct Chance(u64);
-
 impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound.max(1) as u64).unwrap()
-    }
-
     /// Changes a seed in one to four places.
     fn mutate(&mut self, seed: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = seed.to_vec();

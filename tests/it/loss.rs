@@ -8,6 +8,7 @@ use playwarden_event::{Cause, EventKind, Status};
 use rustix::process::Signal;
 
 use crate::alive::{appears, eventually, mark, marked, send};
+use crate::chance::Chance;
 use crate::evidence::{Evidence, at};
 use crate::figures;
 use crate::support::{Project, guest, ran};
@@ -318,22 +319,10 @@ fn busy() -> String {
     format!("- hosts: all\n  gather_facts: false\n  strategy: STRATEGY\n  tasks:\n{tasks}")
 }
 
-/// Numbers that look like chance and are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_is_left() {
     let seed = 0x5eed_0000 + u64::from(std::process::id());
-    let mut dice = Dice(seed);
+    let mut chance = Chance(seed);
     for round in figures::rounds(6) {
         let mark = mark();
         let path = guest("fail_budget").display().to_string();
@@ -343,7 +332,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_left() {
         let strategy = if round % 4 < 2 { "linear" } else { "free" };
         let project = project(&mark, 3, "", &job, &busy().replace("STRATEGY", strategy));
         let mut child = project.start(&["run"]);
-        let moment = dice.below(300_000);
+        let moment = chance.below(300_000) as u64;
         let what = format!("round {round}, seed {seed}, killed at {moment} bytes");
         eventually("a run that has come so far", || {
             let runs = project.names("artifacts");

@@ -29,6 +29,7 @@ mod alive;
 mod begin;
 mod book;
 mod canary;
+mod chance;
 mod config;
 mod crowd;
 mod evidence;

@@ -14,6 +14,7 @@ use playwarden_event::{Cause, Status};
 use rustix::process::Signal;
 
 use crate::alive::{self, mark, send};
+use crate::chance::Chance;
 use crate::evidence::Evidence;
 use crate::figures;
 use crate::support::{Project, guest};
@@ -77,19 +78,9 @@ const SHAPES: [(&str, &str, &str, &str); 6] = [
 const LOOP: &str = "- name: loop\n  command: sh -c 'BEGIN; sleep 0.1; END'\n  loop: [1, 2, 3]\n";
 const INCLUDE: &str = "- {name: include, include_tasks: more.yml, loop: [1, 2]}\n";
 
-/// A sequence of numbers that look random: the 64-bit generator of Marsaglia.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % end
-    }
-
+impl Chance {
     fn of(&mut self, start: usize, end: usize) -> usize {
-        start + usize::try_from(self.below((end - start) as u64)).unwrap()
+        start + self.below(end - start)
     }
 
     fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
@@ -110,7 +101,7 @@ struct Round {
 
 impl Round {
     fn new(seed: u64, number: u32) -> Self {
-        let mut dice = Dice(seed ^ u64::from(number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut dice = Chance(seed ^ u64::from(number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         dice.below(1);
         let way = match WAYS[number as usize % WAYS.len()] {
             VerdictAtAnEvent => dice.one_of(&[VerdictAtAnEvent, VerdictByTheClock]),
@@ -121,7 +112,7 @@ impl Round {
         let strategies = ["linear", "linear", "free", "host_pinned"];
         let strategy = if shape == "pause" { "linear" } else { dice.one_of(&strategies) };
         let (hosts, forks) = (dice.of(3, 6), dice.of(1, 7));
-        let moment = (dice.of(6, 46), Duration::from_millis(dice.below(1200)));
+        let moment = (dice.of(6, 46), Duration::from_millis(dice.below(1200) as u64));
         let mark = mark();
 
         let stop = if way == VerdictAfterRunningTasks { "after-running-tasks" } else { "now" };

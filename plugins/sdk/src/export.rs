@@ -26,7 +26,8 @@ macro_rules! export {
     ($plugin:ident: $hook:ident $(+ $more:ident)*) => {
         const _: () = {
             type Exported = $crate::Exported<$plugin>;
-            /// The version of the plugin's crate, where the host finds it.
+            /// The version of the plugin's crate, where the host finds it. `unsafe` because a section could be one that means
+            /// something to the linker; this one is a custom section, which holds bytes that nobody executes.
             #[cfg(target_arch = "wasm32")]
             #[used]
             #[unsafe(link_section = "version")]
