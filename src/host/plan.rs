@@ -8,6 +8,7 @@
 //! written, and the process's own environment is never read.
 
 mod ansible;
+mod answers;
 mod arguments;
 mod files;
 mod grants;
@@ -24,6 +25,7 @@ use playwarden_event::{EventPattern, Origin};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+pub use self::answers::{Answer, Secret};
 pub use self::private::PrivateAnsible;
 use crate::config::{Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units};
 
@@ -118,6 +120,10 @@ pub struct JobPlan {
     pub more_extra_vars: Vec<OsString>,
     /// What is added to Ansible's environment.
     pub env: BTreeMap<String, String>,
+    /// What is typed at prompts; the first whose pattern fits. With any of them Ansible has a terminal.
+    pub answers: Vec<Answer>,
+    /// The text of a private key that Ansible's connections may use, by an agent of the run's own.
+    pub ssh_key: Option<Secret>,
     /// The longest that the run may take.
     #[serde(serialize_with = "units::serialize_option")]
     pub timeout: Option<Duration>,

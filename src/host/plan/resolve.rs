@@ -100,6 +100,8 @@ impl Resolver<'_> {
             extra_vars: job.extra_vars.clone(),
             more_extra_vars,
             env: job.env.clone(),
+            answers: Vec::new(),
+            ssh_key: None,
             timeout: overrides.timeout.or(job.timeout),
             idle_timeout: job.idle_timeout,
             stop: job.stop,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{JobPlan, Work};
+use super::{JobPlan, Secret, Work};
 use crate::config::secret_values;
 
 /// Shorter values would be masked in the middle of innocent words.
@@ -14,7 +14,7 @@ const SHORTEST_SECRET: usize = 4;
 const SHORTEST_LINE: usize = 8;
 
 impl JobPlan {
-    /// Returns the secrets that plugins are granted, whole and line by line, and the
+    /// Returns the secrets that plugins are granted, the answers to prompts and the key, whole and line by line, and the
     /// literal values of environment, extra vars, a module's arguments, and plugins'
     /// configs and granted variables whose keys look secret; longest first, for
     /// whatever is printed or written.
@@ -33,9 +33,11 @@ impl JobPlan {
         let own = [Value::Object(env), Value::Object(self.extra_vars.clone()), args, Value::Object(granted)];
         let all = own.into_iter().chain(given).chain(configs);
         let mut values: BTreeSet<_> = all.flat_map(|vars| secret_values(&vars)).collect();
-        for secret in self.plugins.iter().flat_map(|plugin| plugin.grants.secrets.values()) {
+        let granted = self.plugins.iter().flat_map(|plugin| plugin.grants.secrets.values()).map(String::as_str);
+        let typed = self.answers.iter().map(|answer| &answer.answer).chain(&self.ssh_key).map(Secret::reveal);
+        for secret in granted.chain(typed) {
             let lines = secret.lines().filter(|line| line.chars().count() >= SHORTEST_LINE);
-            values.extend(lines.chain([secret.as_str()]).map(str::to_owned));
+            values.extend(lines.chain([secret]).map(str::to_owned));
         }
         let mut values: Vec<_> = values.into_iter().filter(|value| value.chars().count() >= SHORTEST_SECRET).collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
