@@ -155,6 +155,13 @@ impl Event {
         }
     }
 
+    /// Returns the same event with empty `event_data`, of which nothing can be read any more.
+    #[must_use]
+    pub fn without_data(&self) -> Self {
+        let kind = EventKind::Other(self.name().to_owned());
+        Self { head: self.head.clone(), context: Context::default(), kind, data: Json::default() }
+    }
+
     /// Returns the flags that policies branch on.
     #[must_use]
     pub fn marks(&self) -> Marks {

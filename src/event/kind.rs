@@ -52,6 +52,23 @@ macro_rules! event_kinds {
     (@decode $variant:ident $data:ident $payload:ty) => { Self::$variant(Box::new($data.read::<$payload>()?)) };
 }
 
+impl EventKind {
+    /// Returns whether the host itself says it, not Ansible.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        matches!(
+            self,
+            Self::RunStarted(_)
+                | Self::StatusChanged(_)
+                | Self::PolicyVerdict(_)
+                | Self::PluginFault(_)
+                | Self::CallbackFailed(_)
+                | Self::StartFailed(_)
+                | Self::RunFinished(_)
+        )
+    }
+}
+
 event_kinds! {
     // The host's own.
     /// The first event of a run.

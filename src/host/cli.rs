@@ -2,9 +2,11 @@
 //!
 //! Results go to standard output, everything else to standard error. The only room that reads the environment.
 
+mod background;
 mod cancel;
 mod check;
 mod context;
+mod data_dir;
 mod exit;
 mod explain;
 mod facts;
@@ -16,6 +18,7 @@ mod replay;
 mod run;
 mod runs;
 mod terminal;
+mod tools;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +35,12 @@ struct Arguments {
     /// Use this runner.toml instead of looking for one from the current folder upward
     #[arg(short, long, global = true, value_name = "PATH")]
     file: Option<PathBuf>,
+    /// Use this folder of inputs in the manner of ansible-runner instead of a runner.toml
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "file")]
+    private_data_dir: Option<PathBuf>,
+    /// Where its runs are kept instead of its `artifacts`
+    #[arg(long, global = true, value_name = "DIR", requires = "private_data_dir")]
+    artifact_dir: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -39,7 +48,13 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run jobs of runner.toml, in order, until one is not successful
-    Run(RunArguments),
+    Run(Box<RunArguments>),
+    /// Run jobs in the background, and print the run id once it has begun
+    Start(Box<RunArguments>),
+    /// End a run that was started in the background, and wait for its end
+    Stop(background::StopArguments),
+    /// Say whether a run is running: exit code 0, else 1
+    IsAlive(background::IsAliveArguments),
     /// Check everything that can be known before a run
     Check(CheckArguments),
     /// List the runs, newest first
@@ -62,9 +77,9 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Write a runner.toml for a folder of playbooks, or for a private data dir of ansible-runner
     Init(init::InitArguments),
-    /// Install, list and remove private copies of ansible-core
+    /// Install private copies of ansible-core, and ask Ansible's other programs
     #[command(subcommand)]
-    Ansible(install::AnsibleCommand),
+    Ansible(AnsibleCommand),
     /// Print the JSON Schema of runner.toml
     Schema,
     /// Print the completions of a shell
@@ -74,6 +89,14 @@ enum Command {
     /// Stand between the host and Ansible
     #[command(name = "__guard", hide = true)]
     Guard,
+}
+
+#[derive(Debug, Subcommand)]
+enum AnsibleCommand {
+    #[command(flatten)]
+    Install(install::InstallCommand),
+    #[command(flatten)]
+    Tool(tools::ToolCommand),
 }
 
 #[derive(Args, Debug)]
@@ -117,7 +140,7 @@ struct RunArguments {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Print each event as a line of JSON instead of Ansible's text
-    #[arg(long)]
+    #[arg(short, long)]
     json: bool,
     /// Print nothing but errors
     #[arg(short, long)]
@@ -125,6 +148,11 @@ struct RunArguments {
     /// End with Ansible's own exit code, 254 for canceled and timeout
     #[arg(long)]
     ansible_exit_code: bool,
+    /// Leave the terminal, and keep the process id here
+    #[arg(long, hide = true, value_name = "FILE")]
+    detached: Option<PathBuf>,
+    #[command(flatten)]
+    data_dir: data_dir::DataDirArguments,
 }
 
 #[derive(Args, Debug)]
@@ -157,12 +185,15 @@ pub fn main() -> ExitCode {
     if matches!(arguments.command, Command::Guard) {
         return guard();
     }
-    let context = match Context::new(arguments.file) {
+    let context = match Context::new(arguments.file, arguments.private_data_dir, arguments.artifact_dir) {
         Ok(context) => context,
         Err(exit) => return ExitCode::from(exit.code()),
     };
     let code = match arguments.command {
-        Command::Run(arguments) => run::run(&context, arguments),
+        Command::Run(arguments) => run::run(&context, *arguments),
+        Command::Start(arguments) => background::start(&context, &arguments).code(),
+        Command::Stop(arguments) => background::stop(&context, &arguments).code(),
+        Command::IsAlive(arguments) => background::is_alive(&context, &arguments).code(),
         Command::Check(arguments) => check::check(&context, &arguments).code(),
         Command::List(arguments) => runs::list(&context, &arguments).code(),
         Command::Show(arguments) => runs::show(&context, &arguments).code(),
@@ -172,7 +203,8 @@ pub fn main() -> ExitCode {
         Command::Facts(arguments) => facts::facts(&context, &arguments).code(),
         Command::Explain(arguments) => explain::explain(&context, &arguments).code(),
         Command::Init(arguments) => init::init(&context, &arguments).code(),
-        Command::Ansible(command) => install::ansible(&context, &command).code(),
+        Command::Ansible(AnsibleCommand::Install(command)) => install::ansible(&context, &command).code(),
+        Command::Ansible(AnsibleCommand::Tool(command)) => tools::tool(&context, &command),
         Command::Schema => pages::schema().code(),
         Command::Completions(arguments) => pages::completions(&arguments).code(),
         Command::Man(arguments) => pages::man(&context, &arguments).code(),

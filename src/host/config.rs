@@ -101,6 +101,28 @@ impl Config {
         }
     }
 
+    /// The name of the job that there is without a runner.toml.
+    pub const BARE_JOB: &str = "";
+
+    /// Returns what there is without a runner.toml: one job, without a name, for a private data dir. Absolute.
+    #[must_use]
+    pub fn bare(private_data_dir: &Path) -> Self {
+        let path = private_data_dir.join(FILE_NAME);
+        let text = "schema-version = 1\n[jobs.bare]\nprivate-data-dir = \".\"\n";
+        let (mut config, _) = Self::parse(&path, text).expect("the text should be a valid runner.toml");
+        for job in &mut config.jobs {
+            job.name.clear();
+            job.private_data_dir = Some(private_data_dir.display().to_string());
+        }
+        Self { text: "".into(), places: locate::Places::default(), ..config }
+    }
+
+    /// Returns whether there is no file.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// Returns the path of the file, as it was given.
     pub fn path(&self) -> &Path {
         &self.path

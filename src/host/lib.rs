@@ -21,6 +21,7 @@ pub mod process;
 pub mod report;
 pub mod run;
 pub mod store;
+pub mod tools;
 
 pub mod cli;
 mod library;

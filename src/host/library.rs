@@ -91,7 +91,7 @@ use playwarden_event::{Event, Outcome, Totals, Verdict};
 
 pub use self::live::{Events, Run, run, run_async};
 use crate::config::{Config, Findings};
-use crate::plan::{Environment, JobPlan, Overrides};
+use crate::plan::{Environment, JobPlan, Keywords, Overrides};
 use crate::report::diagnostic;
 use crate::run::{Closures, Settings, Trouble};
 use crate::store::StoreError;
@@ -135,6 +135,18 @@ impl Plan {
         let path = caller.folder.join(path);
         let (config, _) = Config::load(&path).map_err(|findings| Error::findings(findings, caller))?;
         Self::of(&config, job, &Overrides::default(), caller)
+    }
+
+    /// Takes a private data dir of ansible-runner, with what its `run()` would be told; it needs no runner.toml, and nothing is
+    /// written there but the run below `artifacts`. A relative path is meant from the caller's folder.
+    ///
+    /// # Errors
+    /// As [`Plan::load`].
+    pub fn private_data_dir(folder: impl AsRef<Path>, keywords: Keywords, caller: &Caller) -> Result<Self, Error> {
+        let config = Config::bare(&caller.folder.join(folder));
+        let mut overrides = Overrides::default();
+        overrides.take(keywords);
+        Self::of(&config, Config::BARE_JOB, &overrides, caller)
     }
 
     /// Takes a job of a checked file, with what a command line would say about it.

@@ -10,8 +10,11 @@
 mod ansible;
 mod answers;
 mod arguments;
+mod data_dir;
 mod files;
 mod grants;
+mod handed;
+mod keywords;
 mod private;
 mod resolve;
 mod secrets;
@@ -26,8 +29,11 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 pub use self::answers::{Answer, Secret};
+pub(crate) use self::arguments::{handed_extra_vars, handed_playbook};
+pub use self::handed::{EventData, FactCache, Handed, HandedInventory, Keep};
+pub use self::keywords::Keywords;
 pub use self::private::PrivateAnsible;
-use crate::config::{Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units};
+use crate::config::{Finding, Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units};
 
 /// What the plan may know of the process: a snapshot that the cli takes once.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +76,35 @@ pub struct Overrides {
     pub user: Option<String>,
     /// Why it is asked for, such as the number of a change.
     pub reason: Option<String>,
+    /// What else ansible-runner's users say, about a private data dir.
+    pub keywords: Keywords,
+}
+
+impl Overrides {
+    /// Takes what ansible-runner's keywords say. What was said before wins.
+    pub fn take(&mut self, keywords: Keywords) {
+        let listed = |list: &Option<Vec<String>>| {
+            let words = list.iter().flatten().flat_map(|word| word.split(','));
+            words.map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        self.run_id = self.run_id.take().or_else(|| filled(&keywords.ident));
+        self.limit = self.limit.take().or_else(|| filled(&keywords.limit));
+        if self.tags.is_empty() {
+            self.tags = listed(&keywords.tags);
+        }
+        if self.skip_tags.is_empty() {
+            self.skip_tags = listed(&keywords.skip_tags);
+        }
+        self.forks = self.forks.or(keywords.forks.filter(|forks| *forks > 0));
+        self.verbosity =
+            self.verbosity.or(keywords.verbosity.filter(|verbosity| *verbosity > 0).map(|level| level.min(6)));
+        self.check = self.check.or(keywords.check);
+        self.diff = self.diff.or(keywords.diff);
+        let limit = keywords.timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        self.timeout = self.timeout.or(limit.filter(|limit| !limit.is_zero()));
+        self.keywords = keywords;
+    }
 }
 
 /// A job with everything resolved.
@@ -86,7 +121,7 @@ pub struct JobPlan {
     pub user: Option<String>,
     /// Why it was asked for.
     pub reason: Option<String>,
-    /// The folder of the file, absolute: where Ansible is started.
+    /// The folder of the file, or the project of a private data dir, absolute: where Ansible is started.
     #[serde(serialize_with = "text")]
     pub root: PathBuf,
     /// Where the runs are kept, absolute; it need not exist.
@@ -99,6 +134,10 @@ pub struct JobPlan {
     /// Absolute paths and host lists; empty leaves the choice to Ansible.
     #[serde(serialize_with = "texts")]
     pub inventory: Vec<OsString>,
+    /// What Ansible finds in the run's private folder, for as long as the run lasts.
+    pub handed: Handed,
+    /// Arguments before all others, which win over them.
+    pub more_arguments: Vec<String>,
     /// `--limit`.
     pub limit: Option<String>,
     /// `--tags`.
@@ -130,6 +169,8 @@ pub struct JobPlan {
     /// The longest that nothing may happen.
     #[serde(serialize_with = "units::serialize_option")]
     pub idle_timeout: Option<Duration>,
+    /// What is kept of the run besides its journal.
+    pub keep: Keep,
     /// How the run is ended.
     pub stop: Stop,
     /// Names of plugins, in the order in which they are asked.
@@ -142,12 +183,18 @@ pub struct JobPlan {
     pub finished_callbacks: Vec<String>,
     /// Every plugin of the job, once.
     pub plugins: Vec<PluginPlan>,
+    /// Values that are masked because they look secret where they came from.
+    #[serde(skip)]
+    pub hidden: Vec<Secret>,
+    /// What does not stand against the run, but should be known.
+    #[serde(skip)]
+    pub warnings: Vec<Finding>,
 }
 
 /// How Ansible is started. All paths are absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AnsiblePlan {
-    /// `ansible-playbook`, or `ansible` for a module.
+    /// `ansible-playbook`, `ansible` for a module, or what is started in their place.
     #[serde(serialize_with = "text")]
     pub executable: PathBuf,
     /// The `ansible-config` of the same installation.
@@ -176,6 +223,50 @@ pub enum Work {
         /// Pattern of inventory hosts.
         hosts: String,
     },
+    /// `ansible-playbook`, with plays that are in no file of the project.
+    Play {
+        /// A list of plays.
+        plays: Value,
+        /// The folder that their files and roles are looked for in.
+        #[serde(serialize_with = "text")]
+        beside: PathBuf,
+    },
+    /// Another program that takes Ansible's options, and is told no playbook.
+    Program {
+        /// Its name or path.
+        name: String,
+    },
+    /// A whole command.
+    Command {
+        /// The program and its arguments.
+        words: Vec<String>,
+    },
+}
+
+impl Work {
+    /// Returns the name of the program.
+    fn program(&self) -> &str {
+        match self {
+            Self::Playbook { .. } | Self::Play { .. } => "ansible-playbook",
+            Self::Module { .. } => "ansible",
+            Self::Program { name } => name,
+            Self::Command { words } => words.first().map_or("", String::as_str),
+        }
+    }
+
+    /// Returns what is run, in a word.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Playbook { path } => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+            Self::Module { name, .. } => name.clone(),
+            Self::Play { .. } => "play".to_owned(),
+            Self::Program { .. } | Self::Command { .. } => {
+                let name = Path::new(self.program()).file_name();
+                name.map_or_else(|| "command".to_owned(), |name| name.to_string_lossy().into_owned())
+            }
+        }
+    }
 }
 
 /// A plugin as the job uses it.

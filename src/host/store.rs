@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** nothing is rendered here, and nothing is written that did not pass [`Redactor`] first.
 
+mod event_files;
 mod folder;
 mod follow;
 mod journal;
@@ -13,6 +14,7 @@ mod read;
 mod record;
 mod redact;
 
+pub(crate) use event_files::EventFiles;
 pub use folder::StoreError;
 pub(crate) use folder::{RunFolder, guard_lock};
 pub use follow::{Follower, Growing, Next, Watch};

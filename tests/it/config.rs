@@ -74,7 +74,7 @@ impl Folder {
         for job in &config.jobs {
             match JobPlan::resolve(&config, &job.name, &Overrides::default(), &self.environment) {
                 Ok(plan) => {
-                    let arguments: Vec<_> = plan.arguments().iter().map(|arg| arg.to_str().unwrap().into()).collect();
+                    let arguments: Vec<_> = plan.arguments(Path::new("")).iter().map(|arg| arg.to_str().unwrap().into()).collect();
                     plans.push(json!({"arguments": Value::Array(arguments), "plan": plan}));
                 }
                 Err(list) => findings.extend(config.findings(list)),
@@ -123,7 +123,7 @@ fn every_code_of_a_finding_is_explained_and_shown_by_a_file() {
         .map(|finding| finding.code)
         .collect();
     // What a text cannot cause is tested beside the code, what takes a component in `refusals`.
-    let elsewhere = ["bad-argument", "not-utf-8", "too-large", "unknown-job", "unreadable-file"];
+    let elsewhere = ["bad-argument", "bad-file", "not-utf-8", "too-large", "unknown-job", "unreadable-file"];
     let of_components =
         ["missing-hook", "no-builtins", "no-tick", "playbook-syntax", "plugin-config", "plugin-fault", "plugin-load"];
     let tested: BTreeSet<_> = shown.into_iter().chain(elsewhere).chain(of_components).collect();

@@ -3,6 +3,7 @@
 //! - `rooms`: who may use whom
 //! - `config`: runner.toml, good and bad, against golden files
 //! - `plays`: real Ansible, what becomes of each thing that a play can do
+//! - `data_dir`: private data dirs, as ansible-runner's users have them
 //! - `gate`: nothing starts after the breaking event
 //! - `forgery`: nothing that a play does makes an event
 //! - `canary`: what `no_log` hides is nowhere
@@ -18,6 +19,7 @@
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
 //! - `loss`: the host is killed, and nothing else is lost; `witness` is who says so
+//! - `tools`: Ansible's other programs, asked
 //! - `soak`: many cancels, in the middle of everything
 //! - `book`: the README and the book, whose commands are run
 //!
@@ -32,6 +34,7 @@ mod canary;
 mod chance;
 mod config;
 mod crowd;
+mod data_dir;
 mod evidence;
 mod figures;
 mod forgery;
@@ -51,4 +54,5 @@ mod rooms;
 mod runs;
 mod soak;
 mod support;
+mod tools;
 mod witness;

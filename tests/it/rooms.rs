@@ -12,9 +12,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("store", &[]),
     ("run", &["config", "plan", "ansible", "builtin", "process", "store"]),
+    ("tools", &["plan"]),
     ("report", &["config", "store", "run"]),
     ("library", &["config", "plan", "process", "store", "run", "report"]),
-    ("cli", &["config", "plan", "ansible", "process", "store", "run", "report"]),
+    ("cli", &["config", "plan", "ansible", "process", "store", "run", "tools", "report"]),
 ];
 
 /// Each package, and each way to the environment, that only some rooms may name.

@@ -1,17 +1,19 @@
 //! Asks Ansible whether it takes a playbook, without running it.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::plan::{JobPlan, Work};
+use crate::plan::{Handed, JobPlan, Work};
 
-/// Returns what Ansible has against the plan's playbook; none when nothing, or when the plan is a module.
+/// Returns what Ansible has against the plan's playbook; none when nothing, or when there is no playbook.
 pub(crate) fn syntax_error(plan: &JobPlan) -> Option<String> {
-    if matches!(plan.work, Work::Module { .. }) {
+    // What is handed over is only there while a run lasts.
+    if !matches!(plan.work, Work::Playbook { .. }) || plan.handed != Handed::default() {
         return None;
     }
     let output = Command::new(&plan.ansible.executable)
         .arg("--syntax-check")
-        .args(plan.arguments())
+        .args(plan.arguments(Path::new("")))
         .envs(&plan.env)
         .env("ANSIBLE_NOCOLOR", "1")
         .current_dir(&plan.root)

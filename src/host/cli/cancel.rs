@@ -19,13 +19,13 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Args, Debug)]
 pub(super) struct CancelArguments {
     /// Run id, the beginning of one, or `@` for the newest
-    run: String,
+    pub(super) run: String,
     /// Kill everything at once instead of letting running tasks be interrupted
     #[arg(long)]
-    now: bool,
+    pub(super) now: bool,
     /// Ask and do not wait for the end
     #[arg(long)]
-    no_wait: bool,
+    pub(super) no_wait: bool,
 }
 
 pub(super) fn cancel(context: &Context, arguments: &CancelArguments) -> Exit {

@@ -14,6 +14,8 @@ use crate::store::Store;
 
 pub(super) struct Context {
     file: Option<PathBuf>,
+    private_data_dir: Option<PathBuf>,
+    artifact_dir: Option<PathBuf>,
     pub(super) environment: Environment,
     /// The whole environment, for what Ansible inherits.
     pub(super) inherited: BTreeMap<OsString, OsString>,
@@ -25,7 +27,11 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(file: Option<PathBuf>) -> Result<Self, Exit> {
+    pub(super) fn new(
+        file: Option<PathBuf>,
+        private_data_dir: Option<PathBuf>,
+        artifact_dir: Option<PathBuf>,
+    ) -> Result<Self, Exit> {
         let cwd = env::current_dir().map_err(|err| {
             terminal::error(&err, Some("the current folder is gone: change to another one"), false);
             Exit::Configuration
@@ -36,12 +42,24 @@ impl Context {
         let home = vars.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         Ok(Self {
             file,
+            private_data_dir: private_data_dir.map(|folder| cwd.join(folder)),
+            artifact_dir: artifact_dir.map(|folder| cwd.join(folder)),
             no_color: vars.get("NO_COLOR").is_some_and(|value| !value.is_empty()),
             environment: Environment { cwd, home, vars },
             inherited,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         })
+    }
+
+    /// The private data dir, when somebody named one.
+    pub(super) fn private_data_dir(&self) -> Option<&Path> {
+        self.private_data_dir.as_deref()
+    }
+
+    /// Where the runs of a private data dir are kept, when somebody said so.
+    pub(super) fn artifact_dir(&self) -> Option<&Path> {
+        self.artifact_dir.as_deref()
     }
 
     /// Who runs us: the user's name, where the system's own list has it, else the number.
@@ -70,8 +88,11 @@ impl Context {
         &self.environment.cwd
     }
 
-    /// Reads runner.toml, from where it was said to be or upward from here. Warnings are printed, errors too.
+    /// Reads runner.toml, from where it was said to be or upward from here; a private data dir needs none. Warnings are printed, errors too.
     pub(super) fn config(&self) -> Result<(Config, Findings), Findings> {
+        if let Some(folder) = &self.private_data_dir {
+            return Ok((Config::bare(folder), Findings::new(Vec::new())));
+        }
         let path = self.config_path().ok_or_else(|| {
             let message = format!("there is no `{FILE_NAME}` in this folder or above it");
             let finding = crate::config::Finding::error("missing-file", Path::new(""), message);
@@ -84,6 +105,10 @@ impl Context {
 
     /// The folder of runs beside runner.toml, which need not be valid for that.
     pub(super) fn store(&self) -> Result<Store, Exit> {
+        if let Some(folder) = &self.private_data_dir {
+            let artifacts = self.artifact_dir.clone().unwrap_or_else(|| folder.join("artifacts"));
+            return Ok(Store::new(artifacts, crate::run::close));
+        }
         let root = self.config_path().and_then(|path| path.parent().map(Path::to_owned)).ok_or_else(|| {
             let text = format!("there is no `{FILE_NAME}` in this folder or above it, beside which runs would be kept");
             terminal::complain(&text, Some("change to the folder of a project, or use `--file`"), self.color());
@@ -99,6 +124,11 @@ impl Context {
         let base =
             absolute("XDG_CACHE_HOME").or_else(|| self.environment.home.as_ref().map(|home| home.join(".cache")));
         base.map(|base| base.join("playwarden"))
+    }
+
+    /// Whether there is a runner.toml, good or bad.
+    pub(super) fn has_config(&self) -> bool {
+        self.config_path().is_some()
     }
 
     fn config_path(&self) -> Option<PathBuf> {

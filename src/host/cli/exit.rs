@@ -8,6 +8,8 @@ use playwarden_event::{Cause, Outcome, Status};
 pub(crate) enum Exit {
     /// It did what it was asked.
     Success = 0,
+    /// `stop` and `is-alive` found nothing that runs.
+    Nothing = 1,
     /// The command line is wrong.
     Usage = 2,
     /// Hosts failed, or Ansible ended in a way that says nothing about hosts.
@@ -55,8 +57,9 @@ impl Exit {
     }
 
     /// All of them, by number.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Success,
+        Self::Nothing,
         Self::Usage,
         Self::HostsFailed,
         Self::Unreachable,
@@ -72,10 +75,16 @@ impl Exit {
         Self::Evidence,
     ];
 
+    /// Returns the code of this number.
+    pub(crate) fn from_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| i32::from(exit.code()) == code)
+    }
+
     /// Returns what it means in a few words: the README's table.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Success => "success",
+            Self::Nothing => "nothing is running (`stop`, `is-alive`)",
             Self::Usage => "wrong usage",
             Self::HostsFailed => "hosts failed, or Ansible ended abnormally",
             Self::Unreachable => "hosts were unreachable, none failed",
@@ -99,6 +108,10 @@ impl Exit {
                 "The command did what it was asked. A run with this code ended `successful`: Ansible returned 0, at least \
                  one host matched, and no policy or plugin stood against it. Hosts whose failures were ignored or rescued \
                  are in it; `playwarden stats` counts them."
+            }
+            Self::Nothing => {
+                "`stop` had nothing to end, or `is-alive` found no run that is not over. As in ansible-runner, a script can \
+                 branch on it. A run whose host was killed is closed on the way and does not count as alive."
             }
             Self::Usage => {
                 "The command line cannot be carried out as it stands: an unknown option, job, run or host, a run id that \

@@ -20,7 +20,7 @@ use crate::config::did_you_mean;
 use crate::plan::PrivateAnsible;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum AnsibleCommand {
+pub(super) enum InstallCommand {
     /// Install ansible-core into a folder of its own, where nothing else can change it
     Install(InstallArguments),
     /// List what is installed, newest first
@@ -129,14 +129,14 @@ fn remedy(words: &str) -> &'static str {
     }
 }
 
-pub(super) fn ansible(context: &Context, command: &AnsibleCommand) -> Exit {
+pub(super) fn ansible(context: &Context, command: &InstallCommand) -> Exit {
     let done = match command {
-        AnsibleCommand::Install(arguments) => install(context, arguments),
-        AnsibleCommand::List { json } => {
+        InstallCommand::Install(arguments) => install(context, arguments),
+        InstallCommand::List { json } => {
             list(context, *json);
             Ok(())
         }
-        AnsibleCommand::Remove { version } => remove(context, version),
+        InstallCommand::Remove { version } => remove(context, version),
     };
     match done {
         Ok(()) => Exit::Success,

@@ -1,7 +1,7 @@
 //! `playwarden run`.
 
-use std::env;
 use std::mem::ManuallyDrop;
+use std::{env, io, thread};
 
 use playwarden_sandbox::Sandbox;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -9,12 +9,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::RunArguments;
+use super::background::Detached;
 use super::check::{no_job, trouble_findings};
 use super::context::Context;
 use super::exit::Exit;
 use super::terminal::{self, Live, Shown};
 use crate::config::{Config, did_you_mean};
-use crate::plan::{JobPlan, Overrides};
+use crate::plan::{JobPlan, Keywords, Overrides};
 use crate::report::{diagnostic, summary};
 use crate::run::{self, Closures, Finished, Prepared, Settings, Trouble, TroubleKind};
 use crate::store::StoreError;
@@ -35,6 +36,8 @@ pub(super) fn run(context: &Context, arguments: RunArguments) -> u8 {
 
 /// Returns the last run.
 fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finished>, Exit> {
+    let detached = arguments.detached.clone().map(Detached::new).transpose();
+    let _detached = detached.map_err(|err| fatal(context, &err))?;
     let (config, warnings) = context.config().map_err(|findings| {
         terminal::note(&diagnostic::render_findings(&findings, context.cwd(), context.color()));
         Exit::Configuration
@@ -43,12 +46,14 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         terminal::note(&diagnostic::render_findings(&warnings, context.cwd(), context.color()));
     }
     let jobs = choose(context, &config, &arguments.jobs)?;
+    let is_data_dir = jobs.iter().any(|name| config.job(name).is_some_and(|job| job.private_data_dir.is_some()));
     if jobs.len() > 1 && arguments.run_id.is_some() {
         terminal::complain("`--run-id` is for one job", Some("run the jobs one by one"), context.color());
         return Err(Exit::Usage);
     }
 
-    let overrides = Overrides {
+    let until_eof = arguments.data_dir.until_eof();
+    let mut overrides = Overrides {
         inventory: arguments.inventory,
         limit: arguments.limit,
         tags: arguments.tags,
@@ -62,7 +67,15 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         run_id: arguments.run_id,
         user: context.user(),
         reason: arguments.reason,
+        keywords: Keywords::default(),
     };
+    arguments.data_dir.put_into(context, &mut overrides)?;
+    if overrides.keywords != Keywords::default() && !is_data_dir {
+        let hint = "name the folder with `--private-data-dir`, or write it in runner.toml";
+        let text = "a flag for a private data dir was given, and the job has none";
+        terminal::complain(text, Some(hint), context.color());
+        return Err(Exit::Usage);
+    }
     // All of them first: a mistake in the second job should not be found after the first one has run.
     let mut plans = Vec::new();
     let mut findings = config.findings(Vec::new());
@@ -80,6 +93,12 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         return Err(if usage { Exit::Usage } else { Exit::Configuration });
     }
 
+    let mut warnings = config.findings(plans.iter().flat_map(|plan| plan.warnings.clone()).collect());
+    if !warnings.list.is_empty() {
+        warnings.settle();
+        terminal::note(&diagnostic::render_findings(&warnings, context.cwd(), context.color()));
+    }
+
     let sandbox = sandbox(context)?;
     let settings = Settings {
         guard: env::current_exe().map_err(|err| fatal(context, &err))?,
@@ -88,18 +107,18 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         color: context.ansible_color() && !arguments.json && !arguments.quiet,
     };
     // Or a process of the run could take over what the guard tells us.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|err| fatal(context, &std::io::Error::from(err)))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|err| fatal(context, &io::Error::from(err)))?;
     let runtime = runtime().map_err(|err| fatal(context, &err))?;
     // Likewise the plugins of all jobs.
     let mut ready = Vec::new();
     for plan in &plans {
         ready.push((plan, runtime.block_on(prepared(context, &config, plan, &sandbox))?));
     }
-    let several = ready.len() > 1;
+    let (several, quiet) = (ready.len() > 1, arguments.quiet);
     let mut last = None;
     for (plan, plugins) in ready {
-        let mut shown = match (arguments.json, arguments.quiet) {
-            (true, _) => Shown::Json,
+        let mut shown = match (arguments.json || overrides.keywords.json_mode == Some(true), quiet || plan.keep.quiet) {
+            (true, _) => Shown::Json(plan.keep.event_data),
             (_, true) => Shown::Quiet,
             _ => Shown::Text(Box::new(Live::new(context.stderr_is_terminal && context.stdout_is_terminal))),
         };
@@ -107,20 +126,20 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
             terminal::note(&format!("== job `{}`\n", plan.job));
         }
         let result = runtime.block_on(async {
-            let cancel = listen()?;
+            let cancel = listen(until_eof)?;
             Ok(run::run(plan, plugins, Closures::default(), &settings, cancel, &mut |update| shown.update(update))
                 .await)
         });
         shown.end();
-        let finished = match result.map_err(|err: std::io::Error| fatal(context, &err))? {
+        let finished = match result.map_err(|err: io::Error| fatal(context, &err))? {
             Ok(finished) => finished,
             Err(err) => return Err(refused(context, &err)),
         };
         let exit = Exit::of(&finished.outcome);
-        if !arguments.quiet || exit != Exit::Success {
+        if !quiet || exit != Exit::Success {
             // What Ansible said was not seen by whoever wants quiet.
-            let text = summary::finished(&finished, context.cwd(), context.color(), arguments.quiet);
-            terminal::note(if arguments.quiet { text.trim_start() } else { &text });
+            let text = summary::finished(&finished, context.cwd(), context.color(), quiet);
+            terminal::note(if quiet { text.trim_start() } else { &text });
         }
         last = Some(finished);
         if exit != Exit::Success {
@@ -155,10 +174,18 @@ fn choose(context: &Context, config: &Config, named: &[String]) -> Result<Vec<St
     }
 }
 
-/// Counts how often somebody asks for the end: Ctrl-C, or a SIGTERM or SIGHUP to us. What was ignored when we were
-/// started stays so, as `nohup` wants it.
-fn listen() -> std::io::Result<watch::Receiver<u32>> {
+/// Counts how often somebody asks for the end: Ctrl-C, or a SIGTERM or SIGHUP to us, or the end of standard input, where that
+/// is waited for. What was ignored when we were started stays so, as `nohup` wants it.
+fn listen(until_eof: bool) -> io::Result<watch::Receiver<u32>> {
     let (sender, receiver) = watch::channel(0);
+    if until_eof {
+        let sender = sender.clone();
+        // Not one of the runtime's threads: nobody ends it before its input ends.
+        thread::spawn(move || {
+            io::copy(&mut io::stdin().lock(), &mut io::sink()).ok();
+            sender.send_modify(|times| *times += 1);
+        });
+    }
     let ignored = ignored_signals();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
@@ -191,7 +218,7 @@ pub(super) fn sandbox(context: &Context) -> Result<Sandbox, Exit> {
 
 /// Makes the runtime. It is never dropped, since that would wait for threads in which a plugin was left behind at its
 /// deadline: in the look-up of a name, in a pipe that nobody writes to.
-pub(super) fn runtime() -> std::io::Result<ManuallyDrop<tokio::runtime::Runtime>> {
+pub(super) fn runtime() -> io::Result<ManuallyDrop<tokio::runtime::Runtime>> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map(ManuallyDrop::new)
 }
 

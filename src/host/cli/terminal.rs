@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::plan::EventData;
 use crate::report::{Progress, diagnostic, notice};
 use crate::run::Update;
 
@@ -45,7 +46,7 @@ pub(super) enum Shown {
     /// Ansible's own text, and on a terminal the live line below it.
     Text(Box<Live>),
     /// Each event as a line of JSON.
-    Json,
+    Json(EventData),
     /// Nothing.
     Quiet,
 }
@@ -54,9 +55,9 @@ impl Shown {
     pub(super) fn update(&mut self, update: Update<'_>) {
         match self {
             Self::Text(live) => live.update(update),
-            Self::Json => match update {
+            Self::Json(data) => match update {
                 Update::Event(event, _) => {
-                    if let Ok(line) = serde_json::to_string(event) {
+                    if let Ok(line) = serde_json::to_string(&*data.of(event)) {
                         let mut stdout = io::stdout().lock();
                         writeln!(stdout, "{line}").and_then(|()| stdout.flush()).ok();
                     }

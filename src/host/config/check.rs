@@ -60,41 +60,54 @@ fn syntax(path: &Path, text: &str, err: &toml::de::Error) -> Finding {
 
 fn check_work(notes: &mut Notes<'_>, job: &RawJob) -> Option<JobWork> {
     let name = job.name.get_ref();
-    let [playbook, module] = ["playbook", "module"].map(|key| job.keys.get(key));
-    if let (Some(_), Some(module)) = (&playbook, &module) {
-        let message = format!("job `{name}` has both `playbook` and `module`");
+    let present = |key: &'static str| job.keys.get(key).map(|span| (key, span));
+    let works: Vec<_> = ["playbook", "module", "role"].into_iter().filter_map(present).collect();
+    if let [(first, _), (second, span), ..] = &works[..] {
+        let message = format!("job `{name}` has both `{first}` and `{second}`");
         let help = "keep one, or make two jobs".to_owned();
-        notes.error_with_help("conflict", module.clone(), message, help);
+        notes.error_with_help("conflict", span.clone(), message, help);
         return None;
     }
-    if let Some(module) = module {
-        for key in ["tags", "skip-tags"] {
-            if let Some(span) = job.keys.get(key) {
-                notes.error("conflict", span, format!("a module has no tags, so `{key}` cannot choose any"));
+    let work = works.first().map(|(key, span)| (*key, span.clone()));
+    let belongs: &[(&str, &[&str], &str)] = &[
+        ("args", &["module"], "`args` belongs to a `module`"),
+        ("hosts", &["module", "role"], "`hosts` belongs to a `module` or a `role`"),
+    ];
+    for (key, works, message) in belongs {
+        let fits = work.as_ref().is_some_and(|(work, _)| works.contains(work));
+        if let Some(span) = job.keys.get(key).filter(|_| !fits) {
+            let help = if *key == "hosts" { Some("a playbook names its own; see `limit`".to_owned()) } else { None };
+            notes.error_with_help("conflict", span, (*message).to_owned(), help);
+        }
+    }
+    let text = |word: &Option<Spanned<String>>| word.as_ref().map(|word| word.get_ref().clone());
+    match work {
+        Some(("module", span)) => {
+            for key in ["tags", "skip-tags"] {
+                if let Some(span) = job.keys.get(key) {
+                    notes.error("conflict", span, format!("a module has no tags, so `{key}` cannot choose any"));
+                }
             }
+            if job.keys.get("hosts").is_none() {
+                let message = format!("job `{name}` has a `module` but no `hosts` to run it on");
+                let help = "add `hosts = \"PATTERN\"`, such as \"all\"".to_owned();
+                notes.error_with_help("missing-key", span, message, help);
+            }
+            Some(JobWork::Module { name: text(&job.module)?, args: text(&job.args), hosts: text(&job.hosts)? })
         }
-        if job.keys.get("hosts").is_none() {
-            let message = format!("job `{name}` has a `module` but no `hosts` to run it on");
-            let help = "add `hosts = \"PATTERN\"`, such as \"all\"".to_owned();
-            notes.error_with_help("missing-key", module, message, help);
+        Some(("role", _)) => {
+            let hosts = text(&job.hosts).unwrap_or_else(|| "all".to_owned());
+            Some(JobWork::Role { name: text(&job.role)?, hosts })
         }
-        let args = job.args.as_ref().map(|args| args.get_ref().clone());
-        let name = job.module.as_ref()?.get_ref().clone();
-        return Some(JobWork::Module { name, args, hosts: job.hosts.as_ref()?.get_ref().clone() });
-    }
-    let refused = ["role", "private-data-dir"].iter().any(|key| job.keys.get(key).is_some());
-    if playbook.is_none() && !refused {
-        let message = format!("job `{name}` does not say what to run");
-        let help = "add `playbook = \"FILE\"`, or `module` with `hosts`".to_owned();
-        notes.error_with_help("missing-key", job.name.span(), message, help);
-    }
-    for key in ["args", "hosts"] {
-        if let Some(span) = job.keys.get(key).filter(|_| !refused) {
-            let help = if key == "hosts" { Some("a playbook names its own; see `limit`".to_owned()) } else { None };
-            notes.error_with_help("conflict", span, format!("`{key}` belongs to a `module`"), help);
+        Some(_) => Some(JobWork::Playbook(text(&job.playbook)?)),
+        None if job.keys.get("private-data-dir").is_some() => Some(JobWork::Args),
+        None => {
+            let message = format!("job `{name}` does not say what to run");
+            let help = "add `playbook = \"FILE\"`, `role = \"NAME\"`, or `module` with `hosts`".to_owned();
+            notes.error_with_help("missing-key", job.name.span(), message, help);
+            None
         }
     }
-    Some(JobWork::Playbook(job.playbook.as_ref()?.get_ref().clone()))
 }
 
 fn finish_job(raw: &RawJob, work: JobWork, plugins: &[RawPlugin]) -> Job {
@@ -112,6 +125,7 @@ fn finish_job(raw: &RawJob, work: JobWork, plugins: &[RawPlugin]) -> Job {
         tags: tags(raw.tags),
         skip_tags: tags(raw.skip_tags),
         work,
+        private_data_dir: raw.private_data_dir.map(Spanned::into_inner),
         forks: raw.forks,
         check: raw.check,
         diff: raw.diff,
@@ -120,6 +134,7 @@ fn finish_job(raw: &RawJob, work: JobWork, plugins: &[RawPlugin]) -> Job {
         env: raw.env,
         timeout: raw.timeout,
         idle_timeout: raw.idle_timeout,
+        job_events: raw.job_events,
         stop: raw.stop,
         cancel_policies,
         event_handlers,

@@ -15,6 +15,15 @@ message says what is allowed.
     playwarden run deploy --forks 10",
     ),
     (
+        "bad-file",
+        "A file of a private data dir cannot be used: it is not readable, not UTF-8, or
+neither JSON nor YAML. What it holds is not shown, since it may be a password.
+ansible-runner leaves such a file out without a word; here nothing is started.
+
+    # env/passwords
+    \"^SSH password:\\s*?$\": \"…\"",
+    ),
+    (
         "bad-folder",
         "A folder that a plugin may write is something else: a file, a symbolic link, or
 below a file. A link is refused because it can be turned elsewhere later, and

@@ -60,6 +60,8 @@ pub struct Job {
     pub name: String,
     /// What Ansible is asked to do.
     pub work: JobWork,
+    /// The folder of ansible-runner's inputs, as written.
+    pub private_data_dir: Option<String>,
     /// Paths or host lists as written; empty leaves the choice to Ansible.
     pub inventory: Vec<String>,
     /// `--limit`.
@@ -84,6 +86,8 @@ pub struct Job {
     pub timeout: Option<Duration>,
     /// The longest that nothing may happen.
     pub idle_timeout: Option<Duration>,
+    /// Whether each event is also written into a file of its own, as ansible-runner does.
+    pub job_events: bool,
     /// How a run is ended.
     pub stop: Stop,
     /// Names of plugins, in the order in which they are asked.
@@ -125,6 +129,15 @@ pub enum JobWork {
         /// Pattern of inventory hosts.
         hosts: String,
     },
+    /// A role, in a play that is made for it.
+    Role {
+        /// Name of the role.
+        name: String,
+        /// Pattern of inventory hosts.
+        hosts: String,
+    },
+    /// What the file `args` of the private data dir says.
+    Args,
 }
 
 /// How a run is ended: interrupt, wait, SIGTERM, wait, SIGKILL.

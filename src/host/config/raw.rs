@@ -32,6 +32,8 @@ pub(super) struct RawJob {
     pub(super) keys: Keys,
     pub(super) playbook: Option<Spanned<String>>,
     pub(super) module: Option<Spanned<String>>,
+    pub(super) role: Option<Spanned<String>>,
+    pub(super) private_data_dir: Option<Spanned<String>>,
     pub(super) args: Option<Spanned<String>>,
     pub(super) hosts: Option<Spanned<String>>,
     pub(super) inventory: Vec<String>,
@@ -46,6 +48,7 @@ pub(super) struct RawJob {
     pub(super) env: BTreeMap<String, String>,
     pub(super) timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
+    pub(super) job_events: bool,
     pub(super) stop: Stop,
     /// In the order of [`HOOK_LISTS`].
     pub(super) lists: [Vec<Spanned<String>>; 4],
@@ -59,6 +62,8 @@ impl Default for RawJob {
             keys: Keys::default(),
             playbook: None,
             module: None,
+            role: None,
+            private_data_dir: None,
             args: None,
             hosts: None,
             inventory: Vec::new(),
@@ -73,6 +78,7 @@ impl Default for RawJob {
             env: BTreeMap::new(),
             timeout: None,
             idle_timeout: None,
+            job_events: false,
             stop: Stop::default(),
             lists: Default::default(),
             overrides: Vec::new(),
@@ -186,7 +192,7 @@ fn read_use(notes: &mut Notes<'_>, table: &mut Table<'_>) -> Option<AnsibleUse> 
 }
 
 fn read_defaults(notes: &mut Notes<'_>, mut table: Table<'_>) -> RawJob {
-    for key in ["playbook", "module", "args", "hosts", "plugins"] {
+    for key in ["playbook", "module", "role", "private-data-dir", "args", "hosts", "plugins"] {
         if let Some((span, _)) = table.take(key) {
             let help = if key == "plugins" { "set it in `[plugins]`" } else { "set it in each job" };
             notes.error_with_help("not-a-default", span, format!("`{key}` cannot be a default"), help.to_owned());
@@ -203,7 +209,8 @@ fn read_work(notes: &mut Notes<'_>, table: &mut Table<'_>, job: &mut RawJob) {
     job.module = table.string(notes, "module");
     job.args = table.string(notes, "args");
     job.hosts = table.string(notes, "hosts");
-    table.not_offered(notes, &["role", "private-data-dir"], "use `playbook` or `module`");
+    job.role = table.string(notes, "role");
+    job.private_data_dir = table.string(notes, "private-data-dir");
     for (name, value) in table.named(notes, "plugins") {
         let what = format!("the override of plugin `{}`", name.get_ref());
         if let Some(mut table) = self::table(notes, "plugins", what, name.span(), value) {
@@ -235,6 +242,7 @@ fn read_job(notes: &mut Notes<'_>, mut table: Table<'_>, job: &mut RawJob) {
     }
     job.timeout = table.duration(notes, "timeout").or(job.timeout);
     job.idle_timeout = table.duration(notes, "idle-timeout").or(job.idle_timeout);
+    set(&mut job.job_events, table.boolean(notes, "job-events"));
     if let Some(mut stop) = table.table(notes, "stop") {
         set(&mut job.stop.interrupt, stop.duration(notes, "interrupt"));
         set(&mut job.stop.terminate, stop.duration(notes, "terminate"));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::private::PrivateAnsible;
 use super::{AnsiblePlan, Environment, files};
-use crate::config::{AnsibleUse, Config, Finding, Job, JobWork};
+use crate::config::{AnsibleUse, Config, Finding};
 
 const CONFIG: &str = "ansible-config";
 
@@ -17,17 +17,14 @@ const INSTALL: &str = "playwarden ansible install";
 /// Returns the executables, or what to do to have them.
 pub(super) fn find(
     config: &Config,
-    job: &Job,
+    program: &str,
     root: &Path,
     environment: &Environment,
 ) -> Result<AnsiblePlan, Box<Finding>> {
-    let name = match job.work {
-        JobWork::Playbook(_) => "ansible-playbook",
-        JobWork::Module { .. } => "ansible",
-    };
+    let name = if program == "ansible" { program } else { "ansible-playbook" };
     let refuse = |message: String, help: String| {
-        let span = config.span_of_ansible_use();
-        Box::new(Finding::error("no-ansible", config.path(), message).at(span).help(help))
+        let path = if config.is_bare() { Path::new("") } else { config.path() };
+        Box::new(Finding::error("no-ansible", path, message).at(config.span_of_ansible_use()).help(help))
     };
     let executable = match &config.ansible.used {
         AnsibleUse::Path => on_path(name, environment).or_else(|| newest_private(name, environment)).ok_or_else(|| {
@@ -56,7 +53,23 @@ pub(super) fn find(
         let message = format!("there is no `{CONFIG}` beside `{}`", executable.display());
         refuse(message, "this installation of ansible-core is not complete; install it anew".to_owned())
     })?;
+    let executable = match program {
+        "ansible" | "ansible-playbook" => executable,
+        other => other_program(other, &executable, root, environment).ok_or_else(|| {
+            let help = "name one of Ansible's programs, one on the PATH, or the path of one";
+            Box::new(Finding::error("no-ansible", Path::new(""), format!("there is no program `{other}`")).help(help))
+        })?,
+    };
     Ok(AnsiblePlan { executable, config: ansible_config, on_host_loss: config.ansible.on_host_loss })
+}
+
+/// A program beside Ansible's, else on the PATH.
+fn other_program(name: &str, ansible: &Path, root: &Path, environment: &Environment) -> Option<PathBuf> {
+    if name.contains('/') {
+        return Some(files::absolute(name, root, environment)).filter(|path| is_executable(path));
+    }
+    let beside = ansible.with_file_name(name);
+    if !name.is_empty() && is_executable(&beside) { Some(beside) } else { on_path(name, environment) }
 }
 
 /// The program of the newest private installation.

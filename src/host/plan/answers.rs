@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A text that is never shown: neither by `Debug` nor in what is written down.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::data_dir::{Given, role_play};
 use super::files::Missing;
-use super::{Component, Environment, JobPlan, Overrides, PluginPlan, Work, ansible, files};
+use super::{Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret, Work, ansible, files};
 use crate::config::{self, Config, Finding, Job, JobWork, Plugin, Restart, did_you_mean};
 
 /// The longest argument that Linux passes on: 32 pages with the closing NUL.
@@ -29,7 +30,7 @@ impl JobPlan {
         environment: &Environment,
     ) -> Result<Self, Vec<Finding>> {
         let Some(job) = config.job(job) else { return Err(vec![unknown_job(config, job)]) };
-        let mut resolver = Resolver { config, job, environment, root: root(config, environment), findings: Vec::new() };
+        let mut resolver = Resolver::new(config, job, environment);
         let plan = resolver.plan(overrides);
         match plan {
             Some(plan) if resolver.findings.is_empty() => Ok(plan),
@@ -52,7 +53,7 @@ impl PluginPlan {
     ) -> Option<Result<Self, Vec<Finding>>> {
         let job = config.job(job)?;
         let plugin = job.plugins.iter().chain(&config.plugins).find(|plugin| plugin.name == name)?;
-        let mut resolver = Resolver { config, job, environment, root: root(config, environment), findings: Vec::new() };
+        let mut resolver = Resolver::new(config, job, environment);
         let plan = resolver.plugin(plugin);
         Some(if resolver.findings.is_empty() { Ok(plan) } else { Err(resolver.findings) })
     }
@@ -64,6 +65,14 @@ pub(super) struct Resolver<'a> {
     pub(super) environment: &'a Environment,
     pub(super) root: PathBuf,
     pub(super) findings: Vec<Finding>,
+    pub(super) warnings: Vec<Finding>,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(config: &'a Config, job: &'a Job, environment: &'a Environment) -> Self {
+        let root = root(config, environment);
+        Self { config, job, environment, root, findings: Vec::new(), warnings: Vec::new() }
+    }
 }
 
 impl Resolver<'_> {
@@ -71,25 +80,41 @@ impl Resolver<'_> {
     fn plan(&mut self, overrides: &Overrides) -> Option<JobPlan> {
         let job = self.job;
         self.check_overrides(overrides);
-        let work = self.work();
-        let inventory = self.inventory(overrides);
+        let folder = job.private_data_dir.as_ref().map(|dir| files::absolute(dir, &self.root, self.environment));
+        let mut given = folder.map(|folder| self.given(&folder, overrides)).unwrap_or_default();
+        let work = match (&job.private_data_dir, given.work.take()) {
+            (None, _) => self.work(),
+            (Some(_), work) => work,
+        };
+        let inventory = self.inventory(overrides, &mut given);
         let plugins: Vec<_> = job.plugins.iter().map(|plugin| self.plugin(plugin)).collect();
         let more_extra_vars = self.more_extra_vars(&overrides.extra_vars);
-        let used = ansible::find(self.config, job, &self.root, self.environment);
+        let work = work?;
+        let used = ansible::find(self.config, work.program(), &self.root, self.environment);
         let used = used.map_err(|finding| self.findings.push(*finding)).ok();
         self.check_folders(&plugins, used.as_ref());
+        let is_given = job.private_data_dir.is_some();
+        // Beside runner.toml, where all its runs are; without one, in the private data dir.
+        let in_data_dir = is_given && (self.config.is_bare() || overrides.keywords.artifact_dir.is_some());
+        let artifacts = if in_data_dir { given.artifacts } else { self.root.join("artifacts") };
+        let mut env = given.env;
+        env.extend(job.env.clone());
+        let mut keep = given.keep;
+        keep.job_events |= job.job_events;
 
         let either = |mine: &[String], file: &[String]| if mine.is_empty() { file } else { mine }.to_vec();
         let plan = JobPlan {
-            job: job.name.clone(),
+            job: if self.config.is_bare() { work.name() } else { job.name.clone() },
             run_id: overrides.run_id.clone(),
             user: overrides.user.clone(),
             reason: overrides.reason.clone(),
-            artifacts: self.root.join("artifacts"),
-            root: self.root.clone(),
+            artifacts,
+            root: if is_given { given.folder } else { self.root.clone() },
             ansible: used?,
             work,
             inventory,
+            handed: given.handed,
+            more_arguments: given.more_arguments,
             limit: overrides.limit.clone().or_else(|| job.limit.clone()),
             tags: either(&overrides.tags, &job.tags),
             skip_tags: either(&overrides.skip_tags, &job.skip_tags),
@@ -99,29 +124,38 @@ impl Resolver<'_> {
             verbosity: overrides.verbosity.unwrap_or(job.verbosity),
             extra_vars: job.extra_vars.clone(),
             more_extra_vars,
-            env: job.env.clone(),
-            answers: Vec::new(),
-            ssh_key: None,
-            timeout: overrides.timeout.or(job.timeout),
-            idle_timeout: job.idle_timeout,
+            env,
+            answers: given.answers,
+            ssh_key: given.ssh_key,
+            timeout: overrides.timeout.or(job.timeout).or(given.timeout),
+            idle_timeout: job.idle_timeout.or(given.idle_timeout),
+            keep,
             stop: job.stop,
             cancel_policies: job.cancel_policies.clone(),
             event_handlers: job.event_handlers.clone(),
             status_handlers: job.status_handlers.clone(),
             finished_callbacks: job.finished_callbacks.clone(),
             plugins,
+            hidden: given.hidden,
+            warnings: std::mem::take(&mut self.warnings),
         };
-        if plan.arguments().iter().any(|argument| argument.len() > MAX_ARGUMENT) {
+        if plan.arguments(Path::new("")).iter().any(|argument| argument.len() > MAX_ARGUMENT) {
             let finding = self.finding("too-large", "extra-vars", "the extra vars are too large for a command line");
             self.findings.push(finding.help("put them into a file and name it in the playbook's `vars_files`"));
         }
         Some(plan)
     }
 
-    fn work(&mut self) -> Work {
-        match &self.job.work {
+    fn work(&mut self) -> Option<Work> {
+        Some(match &self.job.work {
+            // Of a private data dir, which this job does not have.
+            JobWork::Args => return None,
             JobWork::Module { name, args, hosts } => {
                 Work::Module { name: name.clone(), args: args.clone(), hosts: hosts.clone() }
+            }
+            JobWork::Role { name, hosts } => {
+                let plays = role_play(name, Some(vec![hosts.clone()]), serde_json::Map::new(), true);
+                Work::Play { plays, beside: self.root.clone() }
             }
             // Ansible finds these itself, in its collections.
             JobWork::Playbook(name) if files::is_collection_name(name) && !self.root.join(name).exists() => {
@@ -135,15 +169,23 @@ impl Resolver<'_> {
                 }
                 Work::Playbook { path }
             }
-        }
+        })
     }
 
-    fn inventory(&mut self, overrides: &Overrides) -> Vec<OsString> {
+    /// What was said over what the job says, over what lies in a private data dir.
+    fn inventory(&mut self, overrides: &Overrides, lying: &mut Given) -> Vec<OsString> {
+        let keyword = overrides.keywords.inventory.as_ref().filter(|keyword| !keyword.is_null());
+        if let (Some(keyword), true) = (keyword, overrides.inventory.is_empty()) {
+            return self.inventory_keyword(keyword, lying);
+        }
         let given = !overrides.inventory.is_empty();
         let (list, folder) = match given {
             true => (&overrides.inventory, &self.environment.cwd),
             false => (&self.job.inventory, &self.root),
         };
+        if list.is_empty() {
+            return lying.inventory.take().into_iter().map(PathBuf::into_os_string).collect();
+        }
         let mut inventory = Vec::new();
         for (index, source) in list.iter().enumerate() {
             // Ansible's own rule: what has a comma is a list of hosts.
@@ -152,15 +194,64 @@ impl Resolver<'_> {
                 continue;
             }
             let path = files::absolute(source, folder, self.environment);
+            let named = lying.inventories.join(source);
+            if given && !path.exists() && !lying.inventories.as_os_str().is_empty() && named.exists() {
+                inventory.push(named.into());
+                continue;
+            }
             if !path.exists() {
                 let missing = Missing::Nothing { near: files::near_file(&path, source) };
-                let finding = missing_path("inventory", source, &path, &missing);
+                let mut finding = missing_path("inventory", source, &path, &missing);
+                if given && self.job.private_data_dir.is_some() {
+                    // There `-i` is something else.
+                    let help = "`-i` is the inventory here; what ansible-runner calls `-i` is `--ident`";
+                    finding = finding.help(help);
+                }
                 let span = self.config.span_of_job_item(&self.job.name, "inventory", index);
                 self.findings.push(if given { finding } else { self.in_file(finding, span) });
             }
             inventory.push(path.into());
         }
         inventory
+    }
+
+    /// As ansible-runner takes it: hosts themselves, the name of a file among the inventories, a path, a text, or a list.
+    fn inventory_keyword(&mut self, keyword: &Value, lying: &mut Given) -> Vec<OsString> {
+        let beside = lying.inventories.clone();
+        let hand = |name: &str, text: String| {
+            Some(HandedInventory { name: name.to_owned(), text: Secret::new(text), beside: beside.clone() })
+        };
+        match keyword {
+            Value::Array(list) => {
+                let words = list.iter().map(|source| source.as_str().unwrap_or_default());
+                words
+                    .map(|source| match files::absolute(source, &self.environment.cwd, self.environment) {
+                        path if !source.contains(',') && path.exists() => path.into(),
+                        _ => source.into(),
+                    })
+                    .collect()
+            }
+            Value::String(text) if text.trim().is_empty() => Vec::new(),
+            Value::String(text) => {
+                let is_line = !text.contains('\n');
+                let among = lying.inventories.join(text);
+                let path = files::absolute(text, &self.environment.cwd, self.environment);
+                match () {
+                    () if is_line && among.exists() => vec![among.into()],
+                    () if is_line && (path.exists() || text.starts_with('/')) => vec![path.into()],
+                    // Ansible's own rule: what has a comma is a list of hosts.
+                    () if is_line && text.contains(',') => vec![text.into()],
+                    () => {
+                        lying.handed.inventory = hand("hosts", text.clone());
+                        Vec::new()
+                    }
+                }
+            }
+            hosts => {
+                lying.handed.inventory = hand("hosts.json", hosts.to_string());
+                Vec::new()
+            }
+        }
     }
 
     fn plugin(&mut self, plugin: &Plugin) -> PluginPlan {

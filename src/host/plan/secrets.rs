@@ -25,6 +25,8 @@ impl JobPlan {
         let given = self.more_extra_vars.iter().filter_map(|vars| vars.to_str()).map(parse);
         let args = match &self.work {
             Work::Module { args: Some(args), .. } => parse(args),
+            Work::Play { plays, .. } => plays.clone(),
+            Work::Command { words } => Value::Array(words.iter().map(|word| parse(word)).collect()),
             _ => Value::Null,
         };
         let configs = self.plugins.iter().map(|plugin| plugin.config.clone());
@@ -34,7 +36,8 @@ impl JobPlan {
         let all = own.into_iter().chain(given).chain(configs);
         let mut values: BTreeSet<_> = all.flat_map(|vars| secret_values(&vars)).collect();
         let granted = self.plugins.iter().flat_map(|plugin| plugin.grants.secrets.values()).map(String::as_str);
-        let typed = self.answers.iter().map(|answer| &answer.answer).chain(&self.ssh_key).map(Secret::reveal);
+        let typed = self.answers.iter().map(|answer| &answer.answer).chain(&self.ssh_key).chain(&self.hidden);
+        let typed = typed.map(Secret::reveal);
         for secret in granted.chain(typed) {
             let lines = secret.lines().filter(|line| line.chars().count() >= SHORTEST_LINE);
             values.extend(lines.chain([secret]).map(str::to_owned));

@@ -3,7 +3,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
-use crate::config::{Config, Finding};
+use crate::config::Config;
 
 const JOBS: &str = r#"schema-version = 1
 
@@ -65,7 +65,7 @@ fn write(path: &Path) {
 }
 
 fn arguments(plan: &JobPlan) -> Vec<String> {
-    plan.arguments().into_iter().map(|argument| argument.into_string().unwrap()).collect()
+    plan.arguments(Path::new("/handed")).into_iter().map(|argument| argument.into_string().unwrap()).collect()
 }
 
 #[test]

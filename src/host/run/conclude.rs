@@ -15,6 +15,8 @@ pub(crate) struct Seen {
     pub(crate) exit: Option<Exit>,
     /// The callback said hello.
     pub(crate) greeted: bool,
+    /// It was not expected to: what was started is not Ansible, or runs no task.
+    pub(crate) mute: bool,
     /// The playbook began.
     pub(crate) began: bool,
     /// A play matched no host.
@@ -54,6 +56,12 @@ pub(crate) fn conclude(
     };
     if no_host_matched(seen, exit) {
         return failed(Cause::NoHostsMatched);
+    }
+    if !seen.greeted && seen.mute {
+        return match exit.code {
+            Some(0) => failing.map_or((Status::Successful, rc, None), |cause| failed(cause.clone())),
+            _ => failed(Cause::AnsibleEnded { text: words(seen, exit) }),
+        };
     }
     if !seen.greeted && exit.code == Some(0) {
         // Ansible ran to its end, and nobody was asked about anything.

@@ -1,9 +1,11 @@
 //! How a run begins: its folder, its plugins, Ansible under its guard.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +31,9 @@ use super::view::View;
 use super::{Finished, Settings, Update};
 use crate::ansible::{CallbackPath, Installed, Link, TEMPORARY};
 use crate::config::{MAX_EVENT, OnHostLoss, Survivors};
-use crate::plan::JobPlan;
+use crate::plan::{Handed, JobPlan, Work, handed_extra_vars, handed_playbook};
 use crate::process::{Guarded, Launch, Spawn};
-use crate::store::{Journal, Output, Redactor, RunFolder, RunRecord, StoreError};
+use crate::store::{EventFiles, Journal, Output, Redactor, RunFolder, RunRecord, Store, StoreError};
 
 /// See [`super::run`].
 pub(super) async fn run(
@@ -43,6 +45,9 @@ pub(super) async fn run(
     watch: &mut dyn FnMut(Update<'_>),
 ) -> Result<Finished, StoreError> {
     let id = plan.run_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    if let Some(newest) = plan.keep.newest {
+        Store::new(plan.artifacts.clone(), super::close).rotate(newest.saturating_sub(1));
+    }
     let folder = RunFolder::create(&plan.artifacts, &id)?;
     let path = folder.path().to_owned();
     let begun = begin(plan, settings, plugins, closures, (id, folder), cancel, watch).await;
@@ -82,13 +87,18 @@ async fn begin<'a>(
     let sealed = serde_json::to_string(&redactor.seal()).map_err(io::Error::other);
     let sealed = sealed.map_err(|source| StoreError::Io { path: folder.sealed_secrets(), source })?;
     folder.replace(RunFolder::SECRETS, &sealed)?;
+    let files = |source| StoreError::Io { path: folder.path().to_owned(), source };
     let source = |name: &str| folder.append(&format!(".private/{name}"));
     let stdout = Output::new(source("stdout")?, folder.append("stdout")?);
     let stderr = Output::new(source("stderr")?, folder.append("stderr")?);
     let journal = Journal::new(folder.append("events.jsonl")?);
-    let publisher = Publisher::new(id.clone(), journal, redactor, stdout, stderr);
+    let event_files = match plan.keep.job_events {
+        true => Some(EventFiles::create(folder.path()).map_err(files)?),
+        false => None,
+    };
+    let publisher =
+        Publisher::new(id.clone(), journal, redactor, stdout, stderr).with_files(event_files, plan.keep.event_data);
     let view = Arc::clone(&publisher.view);
-    let files = |source| StoreError::Io { path: folder.path().to_owned(), source };
     let person = Person::listen(folder.path(), cancel).map_err(files)?;
     let plugins = live_plugins(plan, plugins, &record, &folder, &view)?;
     let judging = plugins.iter().filter(|(plugin, _)| is_policy(plan, &plugin.identity.name));
@@ -115,7 +125,8 @@ async fn begin<'a>(
         state: State::new(),
         person,
         watch,
-        seen: Seen::default(),
+        // With a policy, what cannot be judged does not pass.
+        seen: Seen { mute: !plan.must_greet() && plan.cancel_policies.is_empty(), ..Seen::default() },
         concealing: false,
         guarded: None,
         orders: Vec::new(),
@@ -185,13 +196,14 @@ impl Run<'_> {
     pub(super) async fn launch(&mut self) -> Result<Live, Cause> {
         let disk = |err: StoreError| Cause::HostTrouble { text: chain(&err) };
         let start = |err: io::Error| Cause::CouldNotStart { text: err.to_string() };
-        let environment = self
-            .settings
-            .environment
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .chain(self.plan.env.iter().map(|(name, value)| (name.into(), value.into())))
-            .collect();
+        let mut added: Vec<(OsString, OsString)> =
+            self.plan.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if let Some(cache) = &self.plan.keep.fact_cache {
+            added.push(("ANSIBLE_CACHE_PLUGIN".into(), "jsonfile".into()));
+            added.push(("ANSIBLE_CACHE_PLUGIN_CONNECTION".into(), self.folder.path().join(&cache.name).into()));
+        }
+        let inherited = self.settings.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let environment = inherited.chain(added.iter().cloned()).collect();
         let path = CallbackPath {
             program: &self.plan.ansible.config,
             folder: &self.plan.root,
@@ -202,17 +214,18 @@ impl Run<'_> {
         let private = self.folder.private();
         let files = |source| StoreError::Io { path: private.clone(), source };
         let installed = Installed::into(&private, self.folder.spill()).map_err(files).map_err(disk)?;
-        let mut added: Vec<(OsString, OsString)> =
-            self.plan.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
         if self.settings.color {
             added.push(("ANSIBLE_FORCE_COLOR".into(), "1".into()));
         }
         added.extend(installed.environment(&path, Spawn::SOCKET, &environment));
 
-        self.write_command(&added).map_err(disk)?;
+        let handed = self.folder.private().join("handed");
+        hand_over(self.plan, &handed).map_err(files).map_err(disk)?;
+        let arguments = self.plan.arguments(&handed);
+        self.write_command(&arguments, &added).map_err(disk)?;
         let launch = Launch {
             program: self.plan.ansible.executable.clone(),
-            arguments: self.plan.arguments(),
+            arguments,
             environment: added,
             folder: self.plan.root.clone(),
             lock: self.folder.guard_lock(),
@@ -230,7 +243,7 @@ impl Run<'_> {
     }
 
     /// The file `command`, as ansible-runner has it; of the environment only what a run adds.
-    fn write_command(&self, environment: &[(OsString, OsString)]) -> Result<(), StoreError> {
+    fn write_command(&self, arguments: &[OsString], environment: &[(OsString, OsString)]) -> Result<(), StoreError> {
         #[derive(Serialize)]
         struct Command {
             command: Vec<String>,
@@ -240,13 +253,45 @@ impl Run<'_> {
         let text = |text: &OsString| text.to_string_lossy().into_owned();
         let executable = self.plan.ansible.executable.clone().into_os_string();
         let command = Command {
-            command: std::iter::once(executable).chain(self.plan.arguments()).map(|word| text(&word)).collect(),
+            command: std::iter::once(&executable).chain(arguments).map(text).collect(),
             cwd: self.plan.root.display().to_string(),
             env: environment.iter().map(|(name, value)| (text(name), text(value))).collect(),
         };
         let json = self.publisher.redactor.json(Json::of(&command));
         self.folder.replace("command", json.text())
     }
+}
+
+/// Writes what the run hands to Ansible: plays and an inventory see the same files around them that they would see in the
+/// user's folders.
+fn hand_over(plan: &JobPlan, handed: &Path) -> io::Result<()> {
+    fs::create_dir(handed)?;
+    let Handed { inventory, extra_vars, .. } = &plan.handed;
+    if let Some(vars) = extra_vars {
+        fs::write(handed_extra_vars(handed), vars.reveal())?;
+    }
+    if let Some(inventory) = inventory {
+        let folder = handed.join("inventory");
+        fs::create_dir(&folder)?;
+        for name in ["group_vars", "host_vars"].map(OsStr::new) {
+            if inventory.beside.join(name).exists() {
+                symlink(inventory.beside.join(name), folder.join(name))?;
+            }
+        }
+        fs::write(folder.join(&inventory.name), inventory.text.reveal())?;
+    }
+    if let Work::Play { plays, beside } = &plan.work {
+        let playbook = handed_playbook(handed);
+        let folder = playbook.parent().unwrap_or(handed);
+        fs::create_dir(folder)?;
+        for entry in fs::read_dir(beside).into_iter().flatten().flatten() {
+            if entry.path() != plan.artifacts && folder.join(entry.file_name()) != playbook {
+                symlink(entry.path(), folder.join(entry.file_name()))?;
+            }
+        }
+        fs::write(playbook, plays.to_string())?;
+    }
+    Ok(())
 }
 
 /// Writes `run.json`.

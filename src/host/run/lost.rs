@@ -19,9 +19,11 @@ use super::dispatcher::conceal;
 use super::publish::Publisher;
 use crate::ansible::{Record, Reported, Spill, SpillError};
 use crate::config::MAX_EVENT;
+use crate::plan::EventData;
 use crate::process::{Report, reports};
 use crate::store::{
-    AnsibleVersions, ChainError, Journal, Output, Redactor, RunFolder, RunRecord, SealedRedactor, rc_text, verify,
+    AnsibleVersions, ChainError, EventFiles, Journal, Output, Redactor, RunFolder, RunRecord, SealedRedactor, rc_text,
+    verify,
 };
 
 /// Brings the run in a folder to its end whose host was killed, and returns what `run.json` says then; none while somebody
@@ -197,7 +199,8 @@ impl<'a> Closing<'a> {
         let stderr = Output::new(source(folder, "stderr")?, stderr);
         let redactor = redactor(folder)?;
         let id = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut publisher = Publisher::new(id, journal, redactor, stdout, stderr);
+        let files = EventFiles::resume(folder.path());
+        let mut publisher = Publisher::new(id, journal, redactor, stdout, stderr).with_files(files, EventData::All);
         let (mut last, mut time, mut concealing) = (None, Timestamp::from_ns(0), false);
         for (event, place) in written.events {
             publisher.pid = event.head().pid.or(publisher.pid);

@@ -50,11 +50,11 @@ fn seen() -> impl Strategy<Value = Seen> {
         Just("[WARNING]: No hosts matched, nothing to do"),
         Just("--limit leaves us with no hosts to target"),
     ];
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (exits(), flags, 0..3_u32, 0..3_u32, words, option::of(Just("the disk is full".to_owned()))).prop_map(
-        |(exit, (greeted, began, unmatched, worked), hosts_failed, hosts_unreachable, words, trouble)| {
+        |(exit, (greeted, mute, began, unmatched, worked), hosts_failed, hosts_unreachable, words, trouble)| {
             let totals = Tally { hosts_failed, hosts_unreachable, ..Tally::default() };
-            Seen { exit, greeted, began, unmatched, worked, totals, words: words.to_owned(), trouble }
+            Seen { exit, greeted, mute, began, unmatched, worked, totals, words: words.to_owned(), trouble }
         },
     )
 }

@@ -13,7 +13,8 @@ use uuid::Uuid;
 use super::view::View;
 use crate::ansible::Reported;
 use crate::config::secret_values;
-use crate::store::{Journal, Output, Redactor, StoreError};
+use crate::plan::EventData;
+use crate::store::{EventFiles, Journal, Output, Redactor, StoreError};
 
 /// Numbers events and writes them down, with the text that belongs to each.
 pub(crate) struct Publisher {
@@ -23,13 +24,19 @@ pub(crate) struct Publisher {
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
     journal: Journal,
+    files: Option<(EventFiles, EventData)>,
     pub(crate) view: Arc<View>,
 }
 
 impl Publisher {
     pub(crate) fn new(id: String, journal: Journal, redactor: Redactor, stdout: Output, stderr: Output) -> Self {
         let view = Arc::new(View::new(journal.file()));
-        Self { id, pid: None, redactor, stdout, stderr, journal, view }
+        Self { id, pid: None, redactor, stdout, stderr, journal, files: None, view }
+    }
+
+    /// Writes each event into a file of its own as well.
+    pub(crate) fn with_files(self, files: Option<EventFiles>, data: EventData) -> Self {
+        Self { files: files.map(|files| (files, data)), ..self }
     }
 
     /// Returns the data of a start as policies judge it, and as the journal will have it.
@@ -123,6 +130,9 @@ impl Publisher {
     fn write(&mut self, event: Event) -> io::Result<Arc<Event>> {
         let place = self.journal.append(&event)?;
         self.view.push(&event, place);
+        if let Some((files, data)) = &self.files {
+            files.write(&data.of(&event))?;
+        }
         Ok(Arc::new(event))
     }
 }

@@ -79,7 +79,9 @@ impl RunFolder {
         let failed = |source| StoreError::Io { path: path.clone(), source };
         match DirBuilder::new().mode(0o700).create(&path) {
             Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(StoreError::Exists { id: id.to_owned() });
+                if !clear(&path).map_err(failed)? {
+                    return Err(StoreError::Exists { id: id.to_owned() });
+                }
             }
             made => made.map_err(failed)?,
         }
@@ -165,6 +167,33 @@ impl RunFolder {
         // What cannot be removed is private.
         fs::remove_dir_all(self.private()).ok();
     }
+}
+
+/// Makes room in a folder in which no run has begun: what a host left that was killed before it wrote `run.json` goes, folders
+/// that somebody has put there for the run, such as a cache of facts, stay. Whether there is room now.
+fn clear(path: &Path) -> io::Result<bool> {
+    if !fs::symlink_metadata(path)?.is_dir() || path.join(super::RunRecord::FILE).exists() {
+        return Ok(false);
+    }
+    let private = path.join(".private");
+    if private.exists() && RunFolder::take_over(path).is_none() {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_ours = name == "status" || name.to_string_lossy().starts_with(".tmp");
+        if entry.file_type()?.is_dir() {
+            if name == ".private" || name == "plugins" {
+                fs::remove_dir_all(entry.path())?;
+            }
+        } else if is_ours {
+            fs::remove_file(entry.path())?;
+        } else {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Returns the file that the guard of a run locks.

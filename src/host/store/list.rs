@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use playwarden_event::{Outcome, Status, Timestamp};
 
+use super::folder::RunFolder;
 use super::record::RunRecord;
 
 /// Brings a run to its end whose host was killed, and returns what `run.json` says then; none while somebody still works
@@ -111,6 +112,12 @@ impl Store {
         Self { artifacts, close }
     }
 
+    /// Returns the folder.
+    #[must_use]
+    pub fn artifacts(&self) -> &Path {
+        &self.artifacts
+    }
+
     /// Returns all runs, newest first. A run whose host was killed is closed on the way.
     ///
     /// # Errors
@@ -160,6 +167,21 @@ impl Store {
                 let ids = matching.into_iter().map(|run| run.record.id).collect();
                 Err(NotFound::Ambiguous { wanted: wanted.to_owned(), ids })
             }
+        }
+    }
+}
+
+impl Store {
+    /// Removes the oldest runs, so that `newest` of those that are over stay. Those that are alive, and what is no run, stay
+    /// in any case.
+    pub(crate) fn rotate(&self, newest: u32) {
+        // What cannot be read is not removed either.
+        let Ok(found) = self.list() else { return };
+        let over = found.runs.iter().filter(|run| run.record.outcome.is_some());
+        for run in over.skip(newest as usize) {
+            // Nobody else is at work on it, and nobody begins to be while it is held.
+            let Some(_held) = RunFolder::take_over(&run.folder) else { continue };
+            fs::remove_dir_all(&run.folder).ok();
         }
     }
 }

@@ -1,0 +1,104 @@
+//! `env/settings`, and what keywords say in its place.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::plan::keywords::Keywords;
+
+/// Settings that are known and have no meaning here: of a terminal that is asked again and again, and of bubblewrap.
+const WITHOUT_MEANING: [&str; 9] = [
+    "pexpect_timeout",
+    "pexpect_use_poll",
+    "process_isolation_path",
+    "process_isolation_hide_paths",
+    "process_isolation_show_paths",
+    "process_isolation_ro_paths",
+    "directory_isolation_base_path",
+    "directory_isolation_cleanup",
+    "container_workdir",
+];
+
+/// The settings of ansible-runner that are not keywords only. Everything may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Settings {
+    idle_timeout: Option<f64>,
+    job_timeout: Option<f64>,
+    subprocess_timeout: Option<f64>,
+    suppress_output_file: Option<bool>,
+    suppress_ansible_output: Option<bool>,
+    fact_cache: Option<String>,
+    fact_cache_type: Option<String>,
+    pub(super) process_isolation: Option<bool>,
+    pub(super) process_isolation_executable: Option<String>,
+    pub(super) container_image: Option<String>,
+    pub(super) container_volume_mounts: Option<Vec<String>>,
+    pub(super) container_options: Option<Vec<String>>,
+    pub(super) container_auth_data: Option<Map<String, Value>>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+    #[serde(skip)]
+    quiet: bool,
+}
+
+impl Settings {
+    /// Puts what was said over what lies there. Returns the names that nobody knows, too.
+    pub(super) fn join(file: Map<String, Value>, keywords: &Keywords) -> Result<(Self, Vec<String>), String> {
+        let mut all = file;
+        all.extend(keywords.settings.clone().unwrap_or_default());
+        let mut settings: Self = serde_json::from_value(Value::Object(all)).map_err(|err| err.to_string())?;
+        let unknown = std::mem::take(&mut settings.unknown).into_iter().map(|(name, _)| name);
+        let unknown = unknown.filter(|name| !WITHOUT_MEANING.contains(&name.as_str())).collect();
+
+        let said = keywords.clone();
+        let put = |to: &mut Option<bool>, from: Option<bool>| *to = from.or(*to);
+        put(&mut settings.suppress_output_file, said.suppress_output_file);
+        put(&mut settings.suppress_ansible_output, said.suppress_ansible_output);
+        put(&mut settings.process_isolation, said.process_isolation);
+        settings.quiet = said.quiet.unwrap_or(false);
+        settings.fact_cache = said.fact_cache.or(settings.fact_cache);
+        settings.fact_cache_type = said.fact_cache_type.or(settings.fact_cache_type);
+        settings.process_isolation_executable =
+            said.process_isolation_executable.or(settings.process_isolation_executable);
+        settings.container_image = said.container_image.or(settings.container_image).filter(|image| !image.is_empty());
+        settings.container_volume_mounts = said.container_volume_mounts.or(settings.container_volume_mounts);
+        settings.container_options = said.container_options.or(settings.container_options);
+        settings.container_auth_data = said.container_auth_data.or(settings.container_auth_data);
+        Ok((settings, unknown))
+    }
+
+    pub(super) fn job_timeout(&self) -> Option<Duration> {
+        self.job_timeout.or(self.subprocess_timeout).and_then(duration)
+    }
+
+    pub(super) fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout.and_then(duration)
+    }
+
+    pub(super) fn suppress_output_file(&self) -> bool {
+        self.suppress_output_file.unwrap_or(false)
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.suppress_ansible_output.unwrap_or(self.quiet)
+    }
+
+    /// Returns the folder of the fact cache; none where the user has a cache of another kind.
+    pub(super) fn fact_cache(&self) -> Option<String> {
+        let is_file = self.fact_cache_type.as_deref().is_none_or(|kind| kind == "jsonfile");
+        is_file.then(|| self.fact_cache.clone().unwrap_or_else(|| "fact_cache".to_owned()))
+    }
+
+    /// Whether a run is to be isolated by something else than a container.
+    pub(super) fn needs_bubblewrap(&self) -> bool {
+        let engine = self.process_isolation_executable.as_deref().unwrap_or("podman");
+        self.process_isolation.unwrap_or(false) && !["podman", "docker"].contains(&engine)
+    }
+}
+
+/// Seconds; zero and less mean none, as in ansible-runner.
+pub(super) fn duration(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero())
+}
