@@ -24,10 +24,8 @@ def main():
         sys.stderr.write("error: the disk is full\n" + "x" * 1_000_000)
         return 74
     asked = threading.Semaphore(0)
-    counted = []
 
     def ask(*_):
-        counted.append(1)
         asked.release()
 
     signal.signal(signal.SIGTERM, ask)
@@ -90,9 +88,7 @@ def main():
         else:
             for event in recorded[-2:]:
                 data = event["event_data"]
-                data.update(
-                    {"status": "canceled", "rc": 254, "asked": len(counted)} if "status" in data else {"to": "canceled"}
-                )
+                data.update({"status": "canceled", "rc": 254} if "status" in data else {"to": "canceled"})
                 tell(event)
     for name, said in (("rc", "0"), ("status", "successful")):
         with open(os.path.join(run, name), "w") as file:
