@@ -148,7 +148,9 @@ class Command(HandlerCalls):
                 start_new_session=self._stdin is None,
             )
         except OSError:
-            os.write(self._kept[0], f"there is no program `{self.config.command[0]}`, or it cannot be executed\n".encode())
+            os.write(
+                self._kept[0], f"there is no program `{self.config.command[0]}`, or it cannot be executed\n".encode()
+            )
             return self._end("failed", 127)
         # One who waits, so that nobody has to look again and again.
         threading.Thread(target=self._wait, args=(process,), daemon=True).start()

@@ -63,7 +63,7 @@ class Program:
     writes an event into the journal before it tells of it.
     """
 
-    def __init__(self, arguments: list[str], document: str, loud: bool) -> None:
+    def __init__(self, arguments: list[str], document: str, follow: list[str], loud: bool) -> None:
         self.changed = threading.Condition()
         self.known = 0
         self.status = "starting"
@@ -74,6 +74,7 @@ class Program:
         self._said = bytearray()
         self._loud = loud
         program = find()
+        self._follow = [program, *follow]
         # A socket, since a write to a pipe whose reader is gone would kill a caller that has SIGPIPE as C programs have it.
         ours, theirs = socket.socketpair()
         with theirs:
@@ -134,21 +135,40 @@ class Program:
 
     def _read(self) -> None:
         """Takes notice of every event; what becomes of it is nothing that the program has to wait for."""
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
+        try:
+            self._take(self._process, 0)
+            self._process.wait()
+            if self.known and not self.outcome:
+                # It was killed. Who follows the run to its end also closes it, with all that Ansible reported.
+                with subprocess.Popen(
+                    self._follow,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=environment(),
+                    start_new_session=True,
+                ) as follower:
+                    self._take(follower, self.known)
+        except Exception:
+            _log.exception("the end of the run is not known")
+        self._lifeline.close()
+        with self.changed:
+            self._over.set()
+            self.changed.notify_all()
+
+    def _take(self, process: subprocess.Popen[bytes], known: int) -> None:
+        """Takes notice of every event but those that are known."""
+        assert process.stdout is not None
+        with process.stdout as lines:
             try:
-                for line in lines:
-                    self._notice(line)
+                for number, line in enumerate(lines):
+                    if number >= known:
+                        self._notice(line)
             except Exception:
                 _log.exception("what the program `playwarden` says is not understood: its run is ended")
                 self.cancel()
                 for _ in lines:
                     pass
-        self._process.wait()
-        self._lifeline.close()
-        with self.changed:
-            self._over.set()
-            self.changed.notify_all()
 
     def _notice(self, line: bytes) -> None:
         if not line.endswith(b"\n"):

@@ -74,17 +74,12 @@ class Runner(HandlerCalls):
         """Starts the run, if that has not been done. Raises if it is refused."""
         if self._program:
             return self._program
-        arguments = [
-            "run",
-            "--private-data-dir",
-            self.config.private_data_dir,
-            "--kwargs",
-            "-",
-            "--until-eof",
-            "--json",
-            "-q",
-        ]
-        self._program = program = Program(arguments, self.config._document(), loud=not self._is_quiet())
+        folder = ["--private-data-dir", self.config.private_data_dir]
+        arguments = ["run", *folder, "--kwargs", "-", "--until-eof", "--json", "-q"]
+        place = ["--artifact-dir", os.path.dirname(self.config.artifact_dir)]
+        follow = ["events", self.config.ident, *folder, *place, "--follow", "--json"]
+        document = self.config._document()
+        self._program = program = Program(arguments, document, follow, loud=not self._is_quiet())
         try:
             program.begun()
         except BaseException:
@@ -153,7 +148,8 @@ class Runner(HandlerCalls):
         if not program.ended:
             # The end is asked for, and has not come.
             return "starting" if program.status == "starting" else "running"
-        return "error" if program.outcome is None else str(program.outcome["status"])
+        status = str(self.outcome.get("status", "lost"))
+        return "error" if status == "lost" else status
 
     @property
     def rc(self) -> int | None:

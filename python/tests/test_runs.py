@@ -134,7 +134,9 @@ print(r.stats)
         with self.assertRaisesRegex(playwarden.ConfigurationError, "bogus"):
             self.play(HELLO, bogus=1)
         with self.assertRaises(playwarden.ConfigurationError):
-            playwarden.run(private_data_dir=self.folder, playbook="test.yml", module="ping", host_pattern="all")
+            playwarden.run(
+                private_data_dir=self.folder, playbook="x.yml", module="ping", host_pattern="all", quiet=True
+            )
 
 
 class Findings(Runs):
@@ -163,6 +165,17 @@ class Findings(Runs):
             self.eventually("the end is written", lambda: self.read("artifacts/i/status") == "canceled")
         runner = playwarden.Runner(playwarden.RunnerConfig(private_data_dir=self.folder, ident="i"))
         self.assertEqual([event["event"] for event in runner.journal][-1], "run_finished")
+
+    def test_2_a_program_that_is_killed_leaves_a_run_with_an_end_and_nothing_alive(self):
+        mark = self.mark()
+        self.file("project/test.yml", SLEEPS.replace("MARK", mark))
+        thread, runner = playwarden.run_async(private_data_dir=self.folder, playbook="test.yml", quiet=True)
+        self.eventually("Ansible sleeps", lambda: len(marked(f"sleep {mark}")) >= 3)
+        runner._program._process.kill()
+        thread.join()
+        self.assertEqual((runner.status, runner.errored, runner.outcome["status"]), ("error", True, "lost"))
+        self.assertEqual([event["event"] for event in runner.journal][-1], "run_finished")
+        self.nothing_is_left(mark)
 
     def test_3_what_a_play_prints_makes_no_event(self):
         forged = "\\x1b[KeyJ1dWlkIjogIngifQ==\\x1b[16D\\x1b[K"

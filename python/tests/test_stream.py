@@ -236,7 +236,7 @@ class Cancel(Stream):
         for leaves in (KeyboardInterrupt, SystemExit):
             runners = []
 
-            def handler(data, runner_config, leaves=leaves):
+            def handler(data, runner_config, leaves=leaves, runners=runners):
                 runners.append(runner_config)
                 raise leaves
 
@@ -295,7 +295,9 @@ except playwarden.AnsibleRunnerException as error:
         runner.cancel()
         self.eventually("the end", lambda: finished)
         self.assertEqual((runner.status, runner.rc, runner.errored, runner.stats), ("error", None, True, None))
-        self.assertEqual([event["counter"] for event in runner.events], [4, 5, 6, 7, 8, 9])
+        self.assertEqual(runner.outcome, {"status": "lost"})
+        # What was beside the journal is there too.
+        self.assertEqual([event["counter"] for event in runner.events], [4, 5, 6, 7, 8, 9, 10])
 
     def test_the_program_is_told_when_the_caller_dies_even_if_a_child_of_it_lives_on(self):
         text = (
