@@ -12,6 +12,7 @@
 //! - `guests`: one attack each, against the sandbox
 //! - `hooks`: plugins that observe, and what they may reach
 //! - `library`: the same from a Rust program
+//! - `python`: the same from a Python program, under ansible-runner's names
 //! - `crowd`: many runs at once
 //! - `begin`: a runner.toml for a folder, and an Ansible for a machine that has none
 //! - `reading`: what the commands tell of runs, live ones among them
@@ -47,6 +48,7 @@ mod journal;
 mod library;
 mod loss;
 mod plays;
+mod python;
 mod reading;
 mod refusals;
 mod reports;

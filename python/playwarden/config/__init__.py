@@ -1,0 +1,1 @@
+"""Where `ansible_runner` keeps its configurations."""
