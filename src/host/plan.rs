@@ -25,7 +25,7 @@ use playwarden_event::{EventPattern, Origin};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-pub use self::answers::{Answer, Secret};
+pub use self::answers::{Answer, Ask, Secret};
 pub use self::private::PrivateAnsible;
 use crate::config::{Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units};
 
@@ -122,6 +122,12 @@ pub struct JobPlan {
     pub env: BTreeMap<String, String>,
     /// What is typed at prompts; the first whose pattern fits. With any of them Ansible has a terminal.
     pub answers: Vec<Answer>,
+    /// Environment variables that hold passwords or the key, and that nothing of the run gets.
+    pub withheld: Vec<String>,
+    /// What Ansible is told to ask for.
+    pub ask: Vec<Ask>,
+    /// `--vault-id`: `ID@FILE`, `ID@prompt` or a file, from the folder of runner.toml.
+    pub vault_ids: Vec<String>,
     /// The text of a private key that Ansible's connections may use, by an agent of the run's own.
     pub ssh_key: Option<Secret>,
     /// The longest that the run may take.

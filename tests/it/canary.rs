@@ -20,7 +20,7 @@ fn project() -> Project {
          [plugins.counts]\npath = {:?}\npayload = \"full\"\nlimits = {{ call = \"1m\" }}\nconfig = {{ password = \"canary-config-x1\" }}\n\
          [plugins.audit]\nbuiltin = \"audit-jsonl\"\npayload = \"full\"\ngrants.write = [\"audit\"]\n\
          [plugins.junit]\nbuiltin = \"junit\"\npayload = \"full\"\n[plugins.summary]\nbuiltin = \"summary\"\npayload = \"full\"\n\
-         [jobs.play]\nplaybook = \"play.yml\"\ncancel-policies = [\"counts\"]\n\
+         [jobs.play]\nplaybook = \"play.yml\"\npasswords = {{ '^What: $' = {{ file = \"answer\" }} }}\ncancel-policies = [\"counts\"]\n\
          event-handlers = [\"counts\", \"audit\", \"junit\", \"summary\"]\nstatus-handlers = [\"counts\"]\n\
          finished-callbacks = [\"counts\", \"audit\", \"junit\", \"summary\"]\n",
         guest("counts_everything").display().to_string()
@@ -28,6 +28,7 @@ fn project() -> Project {
     Project::new(2, &rest)
         .file("play.yml", PLAY)
         .file("library/pinned.py", PINNED)
+        .file("answer", "canary-answer-x1\n")
         .file("inc.yml", "- {name: included, raw: 'echo {{ c }}-include-x1'}\n")
         .file("secretvars.yml", "fromfile: canary-varsfile-x1\n")
         .file("tpl.j2", "{{ c }}-template-x1\n")

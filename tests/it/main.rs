@@ -17,6 +17,7 @@
 //! - `refusals`: bad input, and what is said about it
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
+//! - `prompts`: what is typed, what nobody answers, keys for an agent
 //! - `loss`: the host is killed, and nothing else is lost; `witness` is who says so
 //! - `soak`: many cancels, in the middle of everything
 //! - `book`: the README and the book, whose commands are run
@@ -44,6 +45,7 @@ mod journal;
 mod library;
 mod loss;
 mod plays;
+mod prompts;
 mod reading;
 mod refusals;
 mod reports;

@@ -16,7 +16,7 @@ use super::terminal::{self, Live, Shown};
 use crate::config::{Config, did_you_mean};
 use crate::plan::{JobPlan, Overrides};
 use crate::report::{diagnostic, summary};
-use crate::run::{self, Closures, Finished, Prepared, Settings, Trouble, TroubleKind};
+use crate::run::{self, Closures, Finished, PROMPT_PATIENCE, Prepared, Settings, Trouble, TroubleKind};
 use crate::store::StoreError;
 
 /// Runs jobs in order until one is not successful. Returns the exit code, which may be Ansible's own.
@@ -86,6 +86,7 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         environment: context.inherited.clone(),
         cache: context.cache(),
         color: context.ansible_color() && !arguments.json && !arguments.quiet,
+        prompt_patience: PROMPT_PATIENCE,
     };
     // Or a process of the run could take over what the guard tells us.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|err| fatal(context, &std::io::Error::from(err)))?;

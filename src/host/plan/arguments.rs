@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use serde_json::Value;
 
-use super::{JobPlan, Work};
+use super::{Ask, JobPlan, Work};
 
 impl JobPlan {
     /// Returns the arguments behind the executable.
@@ -13,7 +13,21 @@ impl JobPlan {
     /// No value can be read as an option, whatever it starts with. Extra vars
     /// of the command line stand last, so that they win.
     pub fn arguments(&self) -> Vec<OsString> {
+        let mut to: Vec<OsString> = Vec::new();
+        to.extend(self.ask.iter().map(|ask| OsString::from(option_of(*ask))));
+        for id in self.vault_ids.iter().filter(|id| is_asked_for(id)) {
+            option(&mut to, "--vault-id", id);
+        }
+        to.extend(self.arguments_without_prompts());
+        to
+    }
+
+    /// As [`arguments`](Self::arguments), without what makes Ansible ask for passwords: for when nobody answers.
+    pub(crate) fn arguments_without_prompts(&self) -> Vec<OsString> {
         let mut to = Vec::new();
+        for id in self.vault_ids.iter().filter(|id| !is_asked_for(id)) {
+            option(&mut to, "--vault-id", id);
+        }
         for source in &self.inventory {
             option(&mut to, "--inventory", source);
         }
@@ -55,6 +69,18 @@ impl JobPlan {
             }
         }
         to
+    }
+}
+
+fn is_asked_for(vault_id: &str) -> bool {
+    vault_id.ends_with("@prompt")
+}
+
+fn option_of(ask: Ask) -> &'static str {
+    match ask {
+        Ask::Ssh => "--ask-pass",
+        Ask::Become => "--ask-become-pass",
+        Ask::Vault => "--ask-vault-pass",
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::answers::Passwords;
 use super::files::Missing;
 use super::{Component, Environment, JobPlan, Overrides, PluginPlan, Work, ansible, files};
 use crate::config::{self, Config, Finding, Job, JobWork, Plugin, Restart, did_you_mean};
@@ -78,6 +79,8 @@ impl Resolver<'_> {
         let used = ansible::find(self.config, job, &self.root, self.environment);
         let used = used.map_err(|finding| self.findings.push(*finding)).ok();
         self.check_folders(&plugins, used.as_ref());
+        let Passwords { answers, ask, vault_ids } = self.passwords();
+        let ssh_key = self.ssh_key();
 
         let either = |mine: &[String], file: &[String]| if mine.is_empty() { file } else { mine }.to_vec();
         let plan = JobPlan {
@@ -100,8 +103,11 @@ impl Resolver<'_> {
             extra_vars: job.extra_vars.clone(),
             more_extra_vars,
             env: job.env.clone(),
-            answers: Vec::new(),
-            ssh_key: None,
+            answers,
+            withheld: self.withheld(),
+            ask,
+            vault_ids,
+            ssh_key,
             timeout: overrides.timeout.or(job.timeout),
             idle_timeout: job.idle_timeout,
             stop: job.stop,
