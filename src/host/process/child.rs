@@ -61,7 +61,7 @@ impl Guarded {
         ours.set_nonblocking(true)?;
         let (reports, orders) = UnixStream::from_std(ours)?.into_split();
         let mut guarded = Self { reports: BufReader::new(reports).lines(), orders, guard };
-        guarded.order(&Order::Launch(launch)).await?;
+        guarded.order(&Order::Launch(Box::new(launch))).await?;
         Ok(guarded)
     }
 

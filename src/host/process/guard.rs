@@ -301,7 +301,7 @@ enum Step {
 }
 
 struct Guard {
-    launch: Launch,
+    launch: Box<Launch>,
     host: Host,
     /// The program itself, until it has ended.
     main: Option<Main>,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Order {
     /// Start the program. The first order, sent once.
-    Launch(Launch),
+    Launch(Box<Launch>),
     /// In these folders it makes temporary ones.
     Temporary(Vec<PathBuf>),
     /// It has ended by itself, and all that it said was heard: whether what it began must not outlive it.
