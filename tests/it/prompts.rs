@@ -15,7 +15,7 @@ use playwarden_event::{Cause, Outcome, Status};
 use rustix::process::Signal;
 
 use crate::alive::{appears, eventually, mark, marked, nothing_with, send};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, at};
 use crate::support::{Project, Ran, ran, venv};
 
 const PLAIN: &str = include_str!("prompts/plain.key");
@@ -333,8 +333,7 @@ fn an_agent_has_the_key_as_long_as_the_run_lasts_and_nobody_sees_it() {
         let shown = ran(child.wait_with_output().unwrap()).expect(0);
         nothing_with(&mark);
         let run = Evidence::of(&project);
-        let (_, keys) = run.result("runner_on_ok", "keys", "h1");
-        let keys = format!("{keys:?}");
+        let keys = at(run.result("runner_on_ok", "keys", "h1").0, "/res/stdout").to_string();
         assert!(keys.contains("ED25519"), "{keys}");
         assert!(run.outcome.left_alive.is_empty(), "{:?}", run.outcome.left_alive);
         hides(&run, &shown);
