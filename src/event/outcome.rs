@@ -104,6 +104,11 @@ pub enum Cause {
     JobTimeout,
     /// The job's `idle-timeout`.
     IdleTimeout,
+    /// Something asked, and there was no answer to give.
+    UnansweredPrompt {
+        /// The prompt.
+        text: String,
+    },
     /// Ansible ended in a way that says nothing about hosts: killed, a dead worker, an error of its own.
     AnsibleEnded {
         /// What is known.
@@ -131,6 +136,9 @@ impl fmt::Display for Cause {
             Self::Person => f.write_str("a person asked for it"),
             Self::JobTimeout => f.write_str("the job's time limit has passed"),
             Self::IdleTimeout => f.write_str("nothing happened for too long"),
+            Self::UnansweredPrompt { text } => {
+                write!(f, "nobody answered the prompt `{text}`: give its answer in the job's `passwords`")
+            }
         }
     }
 }

@@ -118,6 +118,9 @@ struct RunArguments {
     /// Set variables: `key=value`, JSON or `@file`
     #[arg(short, long, value_name = "VARS")]
     extra_vars: Vec<String>,
+    /// A vault identity and where its password is, as Ansible takes them: `NAME@FILE`; may be repeated
+    #[arg(long, value_name = "ID")]
+    vault_id: Vec<String>,
     /// Change nothing, only say what would change
     #[arg(short = 'C', long)]
     check: bool,

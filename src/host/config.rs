@@ -16,8 +16,10 @@ mod locate;
 mod names;
 mod near;
 mod plugin;
+mod prompt;
 mod raw;
 mod raw_grants;
+mod raw_passwords;
 mod raw_plugin;
 mod secret;
 mod table;
@@ -36,6 +38,8 @@ pub use self::near::{did_you_mean, near};
 pub use self::plugin::{
     BUILTINS, Component, FaultAction, Grants, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin, Restart, SecretSource,
 };
+pub use self::prompt::Prompt;
+pub(crate) use self::prompt::compile as compile_prompt;
 pub(crate) use self::secret::{looks_secret, values as secret_values};
 pub use self::units::{parse_duration, parse_size, show_duration};
 pub use playwarden_event::Origin;
@@ -165,6 +169,14 @@ impl Config {
         let (own, index) = (self.places.exact(&["jobs", job, key]).is_some(), index.to_string());
         let path: &[&str] = if own { &["jobs", job, key, &index] } else { &["defaults", key, &index] };
         self.places.exact(path).or_else(|| self.span_of_job_key(job, key))
+    }
+
+    /// Returns an entry of a table that a job or `[defaults]` sets, else what
+    /// [`span_of_job_key`](Self::span_of_job_key) returns.
+    pub fn span_of_job_entry(&self, job: &str, key: &str, entry: &[&str]) -> Option<Range<usize>> {
+        let own = self.places.exact(&[&["jobs", job, key], entry].concat());
+        let inherited = || self.places.exact(&[&["defaults", key], entry].concat());
+        own.or_else(inherited).or_else(|| self.span_of_job_key(job, key))
     }
 
     /// Returns where the file says which Ansible to use, if it does.

@@ -93,7 +93,7 @@ pub use self::live::{Events, Run, run, run_async};
 use crate::config::{Config, Findings};
 use crate::plan::{Environment, JobPlan, Keywords, Overrides};
 use crate::report::diagnostic;
-use crate::run::{Closures, Settings, Trouble};
+use crate::run::{Closures, PROMPT_PATIENCE, Settings, Trouble};
 use crate::store::StoreError;
 
 /// What a plan may know of the program that makes it: a snapshot, which nothing here takes by itself.
@@ -165,6 +165,7 @@ impl Plan {
             environment: caller.vars.clone(),
             cache: caller.cache.clone(),
             color: false,
+            prompt_patience: PROMPT_PATIENCE,
         };
         Ok(Self { job, settings, closures: Closures::default() })
     }

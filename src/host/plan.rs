@@ -28,7 +28,7 @@ use playwarden_event::{EventPattern, Origin};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-pub use self::answers::{Answer, Secret};
+pub use self::answers::{Answer, Ask, Secret};
 pub(crate) use self::arguments::{handed_extra_vars, handed_playbook};
 pub use self::handed::{EventData, FactCache, Handed, HandedInventory, Keep};
 pub use self::keywords::Keywords;
@@ -60,6 +60,8 @@ pub struct Overrides {
     /// As Ansible's `-e` takes them: `k=v`, JSON or `@file`. They come after
     /// the file's own and so win in Ansible.
     pub extra_vars: Vec<String>,
+    /// `--vault-id`, besides the job's.
+    pub vault_ids: Vec<String>,
     /// `--check`.
     pub check: Option<bool>,
     /// `--diff`.
@@ -99,6 +101,7 @@ impl Overrides {
         self.forks = self.forks.or(keywords.forks.filter(|forks| *forks > 0));
         self.verbosity =
             self.verbosity.or(keywords.verbosity.filter(|verbosity| *verbosity > 0).map(|level| level.min(6)));
+        self.vault_ids.extend(keywords.vault_ids.iter().flatten().cloned());
         self.check = self.check.or(keywords.check);
         self.diff = self.diff.or(keywords.diff);
         let limit = keywords.timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -161,6 +164,12 @@ pub struct JobPlan {
     pub env: BTreeMap<String, String>,
     /// What is typed at prompts; the first whose pattern fits. With any of them Ansible has a terminal.
     pub answers: Vec<Answer>,
+    /// Environment variables that hold passwords or the key, and that nothing of the run gets.
+    pub withheld: Vec<String>,
+    /// What Ansible is told to ask for.
+    pub ask: Vec<Ask>,
+    /// `--vault-id`: `ID@FILE`, `ID@prompt` or a file, from the folder of runner.toml.
+    pub vault_ids: Vec<String>,
     /// The text of a private key that Ansible's connections may use, by an agent of the run's own.
     pub ssh_key: Option<Secret>,
     /// The longest that the run may take.

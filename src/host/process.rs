@@ -6,9 +6,11 @@
 //!
 //! **Invariant:** nothing here knows that the program is Ansible.
 
+mod agent;
 mod child;
 mod guard;
 mod leftovers;
+pub(crate) mod terminal;
 pub(crate) mod tree;
 mod wire;
 
@@ -18,4 +20,5 @@ pub(crate) const GUARD: &str = "__guard";
 pub(crate) use child::{Guarded, Spawn};
 pub use guard::guard_main;
 pub(crate) use guard::terminate_guard;
-pub(crate) use wire::{Exit, Launch, Report, reports};
+pub(crate) use terminal::Terminal;
+pub(crate) use wire::{Exit, Hidden, Key, Launch, Report, reports};

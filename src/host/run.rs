@@ -18,16 +18,19 @@ mod person;
 mod plugin;
 mod policies;
 mod prepare;
+mod prompts;
 #[cfg(test)]
 mod properties;
 mod publish;
 mod replay;
 mod state;
+mod typist;
 mod view;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use playwarden_event::{Event, Outcome, Totals};
 use tokio::sync::watch;
@@ -53,7 +56,12 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// Whether Ansible writes in color although its output is a file.
     pub color: bool,
+    /// A prompt that nobody answers ends the run after so long: [`PROMPT_PATIENCE`].
+    pub prompt_patience: Duration,
 }
+
+/// How long a prompt may usually stand unanswered, with nothing else happening.
+pub const PROMPT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What happens, for whoever watches. Text comes as soon as it is printed, events as soon as they are in the journal.
 #[derive(Debug)]

@@ -42,8 +42,7 @@ fn secrets(text: &str) -> BTreeSet<String> {
 }
 
 /// Runs the play and looks for its secrets wherever anything was written or said.
-fn leaks(arguments: &[&str]) -> (Project, Vec<String>) {
-    let project = project();
+fn leaks(project: &Project, arguments: &[&str]) -> Vec<String> {
     let shown = project.playwarden(&[&["run", "--diff"], arguments].concat()).expect(0);
     let mut found = vec![("screen", shown.stdout), ("messages", shown.stderr)];
     for command in [&["events"][..], &["events", "--json"], &["show"], &["show", "--json"], &["stdout"], &["stats"]] {
@@ -63,13 +62,14 @@ fn leaks(arguments: &[&str]) -> (Project, Vec<String>) {
         let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
         leaks.extend(secrets(&text).into_iter().map(|secret| format!("{secret} in {}", file.display())));
     }
-    (project, leaks)
+    leaks
 }
 
 #[test]
 fn no_canary_is_seen_or_heard_outside_its_cage() {
     for arguments in [&["--json", "-v"][..], &["-vvvv"]] {
-        let (project, leaks) = leaks(arguments);
+        let project = project();
+        let leaks = leaks(&project, arguments);
         assert!(leaks.is_empty(), "{arguments:?}:\n{}", leaks.join("\n"));
         let run = Evidence::of(&project);
         assert_eq!(run.outcome.status, Status::Successful);
@@ -81,6 +81,20 @@ fn no_canary_is_seen_or_heard_outside_its_cage() {
         let pin = at(start, "/start/args/pin");
         assert_eq!(pin, "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER");
     }
+}
+
+#[test]
+fn what_is_typed_is_not_seen_or_heard_either() {
+    let play = "- hosts: h1\n  gather_facts: false\n  vars_prompt: [{name: asked, prompt: What, private: true}]\n  tasks:\n    \
+                - {name: said, raw: 'echo {{ asked }}; echo {{ asked }} >&2', changed_when: '\"answer\" in asked'}\n";
+    let project = project().file("play.yml", play).file("answer", "canary-answer-x1\n");
+    let config = fs::read_to_string(project.path("runner.toml")).unwrap();
+    let project =
+        project.file("runner.toml", &format!("{config}passwords = {{ '^What: $' = {{ file = \"answer\" }} }}\n"));
+    let leaks = leaks(&project, &["--json", "-vv"]);
+    assert!(leaks.is_empty(), "{}", leaks.join("\n"));
+    let run = Evidence::of(&project);
+    assert_eq!(run.result("runner_on_ok", "said", "h1").1.res.changed, Some(true), "{}", run.list());
 }
 
 #[test]

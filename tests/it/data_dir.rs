@@ -363,3 +363,34 @@ fn a_job_of_runner_toml_can_have_a_data_dir_and_policies() {
     let other = project.file("d/project/other.yml", &format!("{PLAY}    - debug: msg=x\n"));
     let _shown = other.playwarden(&["run", "-p", "other.yml", "--run-id", "y"]).expect(0);
 }
+
+#[test]
+fn passwords_are_typed_and_a_key_is_in_an_agent_and_neither_is_seen_anywhere() {
+    const KEY: &str = include_str!("prompts/plain.key");
+    let tasks = "    - debug: msg='{{ code | length }} {{ color }}'\n    - command: ssh-add -l\n";
+    let vars = "- hosts: all\n  gather_facts: false\n  vars_prompt:\n    - {name: code, prompt: 'Code'}\n    - {name: color, \
+                prompt: 'Color', private: false}\n  tasks:\n";
+    for said in [false, true] {
+        let project = data_dir("").file("d/project/test.yml", &format!("{vars}{tasks}"));
+        let passwords = json!({"^Code: ?$": "t0p-s3cret", "^Color\\s*:\\s*?$": "red"});
+        let project = match said {
+            true => project.file("d/env/passwords", "{\"^Code: ?$\": \"of the file\"}"),
+            false => project.file("d/env/passwords", &passwords.to_string()).file("d/env/ssh_key", KEY),
+        };
+        let before = inputs(&project.path("d"));
+        let mut keywords = json!({"ident": "x", "playbook": "test.yml", "limit": "h1"});
+        if said {
+            keywords["passwords"] = passwords;
+            keywords["ssh_key"] = KEY.into();
+        }
+        let shown = run_with(&project, &keywords, &[]).expect(0);
+        assert!(shown.stdout.contains("\"msg\": \"10 red\""), "{}", shown.stdout);
+        assert!(artifact(&project, "stdout").contains("(ED25519)") || shown.stdout.contains("changed: [h1]"));
+        assert_eq!(inputs(&project.path("d")), before);
+        for (path, text) in inputs(&project.path("d/artifacts/x")) {
+            let text = String::from_utf8_lossy(&text);
+            let is_seen = text.contains("t0p-s3cret") || KEY.lines().nth(2).is_some_and(|line| text.contains(line));
+            assert!(!is_seen, "{} has a secret", path.display());
+        }
+    }
+}

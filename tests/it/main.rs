@@ -19,6 +19,7 @@
 //! - `refusals`: bad input, and what is said about it
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
+//! - `prompts`: what is typed, what nobody answers, keys for an agent
 //! - `loss`: the host is killed, and nothing else is lost; `witness` is who says so
 //! - `tools`: Ansible's other programs, asked
 //! - `soak`: many cancels, in the middle of everything
@@ -48,6 +49,7 @@ mod journal;
 mod library;
 mod loss;
 mod plays;
+mod prompts;
 mod python;
 mod reading;
 mod refusals;

@@ -26,7 +26,7 @@ pub(crate) enum Exit {
     CanceledByPolicy = 21,
     /// The job's time limit.
     JobTimeout = 22,
-    /// The idle time limit.
+    /// The idle time limit, or a prompt that nobody answered.
     IdleTimeout = 23,
     /// The configuration is wrong.
     Configuration = 30,
@@ -50,7 +50,7 @@ impl Exit {
             (Some(Cause::PluginFault { .. }), _) => Self::PluginFault,
             (Some(Cause::Person), _) => Self::CanceledByPerson,
             (Some(Cause::JobTimeout), _) => Self::JobTimeout,
-            (Some(Cause::IdleTimeout), _) => Self::IdleTimeout,
+            (Some(Cause::IdleTimeout | Cause::UnansweredPrompt { .. }), _) => Self::IdleTimeout,
             (Some(Cause::HostTrouble { .. }), _) => Self::Evidence,
             (Some(Cause::HostsFailed | Cause::AnsibleEnded { .. }) | None, _) => Self::HostsFailed,
         }
@@ -93,7 +93,7 @@ impl Exit {
             Self::CanceledByPerson => "canceled by a person",
             Self::CanceledByPolicy => "canceled by a policy's verdict",
             Self::JobTimeout => "`timeout` passed",
-            Self::IdleTimeout => "`idle-timeout` passed",
+            Self::IdleTimeout => "idle timeout, or a prompt that nobody answered",
             Self::Configuration => "the configuration is wrong",
             Self::PluginLoad => "a plugin does not load",
             Self::PluginFault => "ended by a plugin's fault (`on-fault` is `cancel` or `fail`)",
@@ -157,7 +157,8 @@ impl Exit {
             Self::IdleTimeout => {
                 "For as long as `idle-timeout` says, Ansible printed nothing and reported no event, and the run was ended: \
                  something hangs. `playwarden show` names the tasks that were still running. A task that is silent for good \
-                 reasons wants a longer `idle-timeout`, or `async` with `poll`."
+                 reasons wants a longer `idle-timeout`, or `async` with `poll`. Or something asked, such as for a password, and \
+                 `passwords` of the job has no answer to it: the cause has the prompt."
             }
             Self::Configuration => {
                 "runner.toml, or something that it names, is wrong: a key, a word, a file that is missing, a playbook that \

@@ -17,7 +17,7 @@ use super::terminal::{self, Live, Shown};
 use crate::config::{Config, did_you_mean};
 use crate::plan::{JobPlan, Keywords, Overrides};
 use crate::report::{diagnostic, summary};
-use crate::run::{self, Closures, Finished, Prepared, Settings, Trouble, TroubleKind};
+use crate::run::{self, Closures, Finished, PROMPT_PATIENCE, Prepared, Settings, Trouble, TroubleKind};
 use crate::store::StoreError;
 
 /// Runs jobs in order until one is not successful. Returns the exit code, which may be Ansible's own.
@@ -59,6 +59,7 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         tags: arguments.tags,
         skip_tags: arguments.skip_tags,
         extra_vars: arguments.extra_vars,
+        vault_ids: arguments.vault_id,
         check: arguments.check.then_some(true),
         diff: arguments.diff.then_some(true),
         forks: arguments.forks,
@@ -105,6 +106,7 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
         environment: context.inherited.clone(),
         cache: context.cache(),
         color: context.ansible_color() && !arguments.json && !arguments.quiet,
+        prompt_patience: PROMPT_PATIENCE,
     };
     // Or a process of the run could take over what the guard tells us.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|err| fatal(context, &io::Error::from(err)))?;
@@ -117,7 +119,8 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
     let (several, quiet) = (ready.len() > 1, arguments.quiet);
     let mut last = None;
     for (plan, plugins) in ready {
-        let mut shown = match (arguments.json || overrides.keywords.json_mode == Some(true), quiet || plan.keep.quiet) {
+        let as_json = arguments.json || overrides.keywords.json_mode == Some(true);
+        let mut shown = match (as_json, quiet || plan.keep.quiet) {
             (true, _) => Shown::Json(plan.keep.event_data),
             (_, true) => Shown::Quiet,
             _ => Shown::Text(Box::new(Live::new(context.stderr_is_terminal && context.stdout_is_terminal))),
@@ -136,7 +139,8 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
             Err(err) => return Err(refused(context, &err)),
         };
         let exit = Exit::of(&finished.outcome);
-        if !quiet || exit != Exit::Success {
+        let is_told = quiet && as_json;
+        if !is_told && (!quiet || exit != Exit::Success) {
             // What Ansible said was not seen by whoever wants quiet.
             let text = summary::finished(&finished, context.cwd(), context.color(), quiet);
             terminal::note(if quiet { text.trim_start() } else { &text });

@@ -51,6 +51,15 @@ and `*` does not work, so that everybody can see where data may go.
     http = [\"https://siem.example.com:8088\"]",
     ),
     (
+        "bad-pattern",
+        "A key of `passwords` is neither the name of a prompt nor a pattern that can be
+looked for. The names are `ssh`, `become`, `vault`, `vault.ID` and `ssh-key`. A
+pattern is a regular expression as Python has them, of which `^` and `$` are of
+a line. Single quotes keep its backslashes as they are.
+
+    passwords = { become = { env = \"BECOME\" }, 'Code:\\s*$' = { file = \"code\" } }",
+    ),
+    (
         "bad-secret",
         "A secret is there but cannot be used: it is empty, not UTF-8 text, larger than
 64 KiB, or its file cannot be read. A plugin with half a secret would fail in

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::plugin::Plugin;
+use super::plugin::{Plugin, SecretSource};
 use super::units;
 
 /// Each hook with the key of the list by which a job chooses plugins for it, in the order in which lists are read.
@@ -82,6 +82,13 @@ pub struct Job {
     pub extra_vars: Map<String, Value>,
     /// Environment of Ansible; the job's over the defaults', key by key.
     pub env: BTreeMap<String, String>,
+    /// What is typed at which prompt, by keys as written: the job's own, then those of the defaults. The first that fits
+    /// counts.
+    pub passwords: Vec<(String, SecretSource)>,
+    /// Where the private key of Ansible's connections is.
+    pub ssh_key: Option<SecretSource>,
+    /// `--vault-id`, as written.
+    pub vault_ids: Vec<String>,
     /// The longest that the run may take.
     pub timeout: Option<Duration>,
     /// The longest that nothing may happen.

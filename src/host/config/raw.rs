@@ -11,6 +11,9 @@ use toml::de::{DeTable, DeValue};
 use super::job::{Ansible, AnsibleUse, HOOK_LISTS, OnHostLoss, Stop, Survivors};
 use super::names::check_variable;
 use super::near::near;
+use super::plugin::SecretSource;
+use super::raw_grants::read_secret;
+use super::raw_passwords::read_passwords;
 use super::raw_plugin::{RawPlugin, Settings, read_plugin, read_settings};
 use super::table::{Keys, Notes, TOP, Table, set, string, table};
 
@@ -46,6 +49,9 @@ pub(super) struct RawJob {
     pub(super) verbosity: u8,
     pub(super) extra_vars: Map<String, Json>,
     pub(super) env: BTreeMap<String, String>,
+    pub(super) passwords: Vec<(String, SecretSource)>,
+    pub(super) ssh_key: Option<SecretSource>,
+    pub(super) vault_ids: Vec<String>,
     pub(super) timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) job_events: bool,
@@ -76,6 +82,9 @@ impl Default for RawJob {
             verbosity: 0,
             extra_vars: Map::new(),
             env: BTreeMap::new(),
+            passwords: Vec::new(),
+            ssh_key: None,
+            vault_ids: Vec::new(),
             timeout: None,
             idle_timeout: None,
             job_events: false,
@@ -240,6 +249,13 @@ fn read_job(notes: &mut Notes<'_>, mut table: Table<'_>, job: &mut RawJob) {
             job.env.insert(name.into_inner(), value.into_inner());
         }
     }
+    let passwords = read_passwords(notes, &mut table);
+    job.passwords.retain(|(inherited, _)| passwords.iter().all(|(own, _)| own != inherited));
+    job.passwords.splice(..0, passwords);
+    if let Some((span, value)) = table.take("ssh-key") {
+        job.ssh_key = read_secret(notes, &Spanned::new(span, "ssh-key".to_owned()), value).or(job.ssh_key.take());
+    }
+    set(&mut job.vault_ids, table.strings(notes, "vault-ids", false).map(plain));
     job.timeout = table.duration(notes, "timeout").or(job.timeout);
     job.idle_timeout = table.duration(notes, "idle-timeout").or(job.idle_timeout);
     set(&mut job.job_events, table.boolean(notes, "job-events"));
@@ -252,6 +268,5 @@ fn read_job(notes: &mut Notes<'_>, mut table: Table<'_>, job: &mut RawJob) {
     for ((_, key), list) in HOOK_LISTS.iter().zip(&mut job.lists) {
         set(list, table.strings(notes, key, false));
     }
-    table.not_offered(notes, &["passwords"], "let Ansible find them itself, in a vault or a lookup");
     table.finish(notes);
 }

@@ -100,7 +100,7 @@ fn repeated(notes: &mut Notes<'_>, word: &Spanned<String>, message: &str) {
 const SOURCES: &str = "write `{ env = \"VARIABLE\" }` or `{ file = \"PATH\" }`, never the secret itself";
 
 /// Reads where a secret is. What is written instead may be the secret, so no message repeats it.
-fn read_secret(notes: &mut Notes<'_>, name: &Spanned<String>, value: &Value<'_>) -> Option<SecretSource> {
+pub(super) fn read_secret(notes: &mut Notes<'_>, name: &Spanned<String>, value: &Value<'_>) -> Option<SecretSource> {
     let Some(table) = value.get_ref().as_table() else {
         notes.hidden.push(value.span());
         let message = format!("secret `{}` must be a table that says where it is", name.get_ref());

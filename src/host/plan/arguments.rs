@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{JobPlan, Work};
+use super::{Ask, JobPlan, Work};
 
 /// Options with which Ansible only says something, and asks nobody. As far as they must be written out.
 const ONLY_SAYS: [&str; 6] = ["--syntax", "--list-h", "--list-ta", "--vers", "--help", "-h"];
@@ -21,6 +21,26 @@ impl JobPlan {
             return words.iter().skip(1).map(OsString::from).collect();
         }
         let mut to: Vec<OsString> = self.more_arguments.iter().map(OsString::from).collect();
+        to.extend(self.ask.iter().map(|ask| OsString::from(option_of(*ask))));
+        for id in self.vault_ids.iter().filter(|id| is_asked_for(id)) {
+            option(&mut to, "--vault-id", id);
+        }
+        to.extend(self.own_arguments(handed));
+        to
+    }
+
+    /// As [`arguments`](Self::arguments), without what makes Ansible ask for passwords: for when nobody answers.
+    pub(crate) fn arguments_without_prompts(&self, handed: &Path) -> Vec<OsString> {
+        let mut to: Vec<OsString> = self.more_arguments.iter().map(OsString::from).collect();
+        to.extend(self.own_arguments(handed));
+        to
+    }
+
+    fn own_arguments(&self, handed: &Path) -> Vec<OsString> {
+        let mut to = Vec::new();
+        for id in self.vault_ids.iter().filter(|id| !is_asked_for(id)) {
+            option(&mut to, "--vault-id", id);
+        }
         for source in &self.inventory {
             option(&mut to, "--inventory", source);
         }
@@ -101,6 +121,18 @@ pub(crate) fn handed_playbook(handed: &Path) -> PathBuf {
 /// Where extra vars lie that are in no file.
 pub(crate) fn handed_extra_vars(handed: &Path) -> PathBuf {
     handed.join("extravars.json")
+}
+
+fn is_asked_for(vault_id: &str) -> bool {
+    vault_id.ends_with("@prompt")
+}
+
+fn option_of(ask: Ask) -> &'static str {
+    match ask {
+        Ask::Ssh => "--ask-pass",
+        Ask::Become => "--ask-become-pass",
+        Ask::Vault => "--ask-vault-pass",
+    }
 }
 
 /// Adds an option and its value, as one word where argparse would otherwise

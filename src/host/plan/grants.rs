@@ -34,11 +34,11 @@ impl Resolver<'_> {
         }
         let mut secrets = BTreeMap::new();
         for (name, source) in &plugin.grants.secrets {
-            let (found, key) = match source {
-                SecretSource::Env(variable) => (self.variable(variable), "env"),
-                SecretSource::File(path) => (self.secret_file(path), "file"),
+            let key = match source {
+                SecretSource::Env(_) => "env",
+                SecretSource::File(_) => "file",
             };
-            match found {
+            match self.secret(source) {
                 Ok(value) => secrets.extend([(name.clone(), value)]),
                 Err(Unreadable { code, why, help }) => {
                     let message = format!("secret `{name}` of plugin `{}`: {why}", plugin.name);
@@ -64,6 +64,14 @@ impl Resolver<'_> {
             self.refuse("bad-folder", plugin, &["write", &index.to_string()], message, help);
         }
         FolderGrant { name: name.to_owned(), path: settled(&path) }
+    }
+
+    /// Reads a secret where it is.
+    pub(super) fn secret(&self, source: &SecretSource) -> Result<String, Unreadable> {
+        match source {
+            SecretSource::Env(variable) => self.variable(variable),
+            SecretSource::File(path) => self.secret_file(path),
+        }
     }
 
     fn variable(&self, name: &str) -> Result<String, Unreadable> {
@@ -175,10 +183,10 @@ impl Resolver<'_> {
 }
 
 /// Why a secret cannot be had.
-struct Unreadable {
-    code: &'static str,
-    why: String,
-    help: String,
+pub(super) struct Unreadable {
+    pub(super) code: &'static str,
+    pub(super) why: String,
+    pub(super) help: String,
 }
 
 impl Unreadable {

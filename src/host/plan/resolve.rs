@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::answers::Passwords;
 use super::data_dir::{Given, role_play};
 use super::files::Missing;
 use super::{Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret, Work, ansible, files};
@@ -101,6 +102,11 @@ impl Resolver<'_> {
         env.extend(job.env.clone());
         let mut keep = given.keep;
         keep.job_events |= job.job_events;
+        let Passwords { answers, ask, mut vault_ids } = self.passwords();
+        // What a program says comes first: the first that fits is typed.
+        let answers = given.answers.into_iter().chain(answers).collect();
+        vault_ids.extend(overrides.vault_ids.iter().cloned());
+        let ssh_key = given.ssh_key.or_else(|| self.ssh_key());
 
         let either = |mine: &[String], file: &[String]| if mine.is_empty() { file } else { mine }.to_vec();
         let plan = JobPlan {
@@ -125,8 +131,11 @@ impl Resolver<'_> {
             extra_vars: job.extra_vars.clone(),
             more_extra_vars,
             env,
-            answers: given.answers,
-            ssh_key: given.ssh_key,
+            answers,
+            withheld: self.withheld(),
+            ask,
+            vault_ids,
+            ssh_key,
             timeout: overrides.timeout.or(job.timeout).or(given.timeout),
             idle_timeout: job.idle_timeout.or(given.idle_timeout),
             keep,

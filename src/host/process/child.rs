@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::terminal::Terminal;
 use super::wire::{Launch, Order, Report};
 
 /// What the program gets from us.
@@ -23,6 +24,10 @@ pub(crate) struct Spawn<'a> {
     pub(crate) stderr: File,
     /// A socket that it finds at the number [`Spawn::SOCKET`].
     pub(crate) socket: OwnedFd,
+    /// Variables of our environment that neither the guard nor anything below it gets.
+    pub(crate) withheld: &'a [String],
+    /// What it reads from; without one there is nothing to read.
+    pub(crate) terminal: Option<&'a Terminal>,
 }
 
 impl Spawn<'_> {
@@ -43,16 +48,20 @@ impl Guarded {
         let (ours, theirs) = StdUnixStream::pair()?;
         let mut command = Command::new(spawn.guard);
         command.arg(super::GUARD).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(spawn.stdout).stderr(spawn.stderr);
+        for name in spawn.withheld {
+            command.env_remove(name);
+        }
         let mapping = FdMapping { parent_fd: spawn.socket, child_fd: Spawn::SOCKET };
         command.fd_mappings(vec![mapping]).map_err(io::Error::other)?;
         let guard = command.spawn()?;
         // The guard has its ends now; ours must be the only ones left, or nobody would notice when it is gone.
         drop(command);
 
+        Terminal::hand_over(spawn.terminal, &ours)?;
         ours.set_nonblocking(true)?;
         let (reports, orders) = UnixStream::from_std(ours)?.into_split();
         let mut guarded = Self { reports: BufReader::new(reports).lines(), orders, guard };
-        guarded.order(&Order::Launch(launch)).await?;
+        guarded.order(&Order::Launch(Box::new(launch))).await?;
         Ok(guarded)
     }
 

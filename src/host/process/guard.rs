@@ -3,11 +3,13 @@
 //! One thread reaps, one listens to the host, and this one decides. It holds no state but the step of the ending that it
 //! is at.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -20,11 +22,14 @@ use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
     set_dumpable_behavior, setsid, wait,
 };
+use rustix::termios::tcsetpgrp;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::agent::{self, Agent};
 use super::leftovers::Leftovers;
+use super::terminal::Held;
 use super::tree::{self, Found};
-use super::wire::{self, Exit, Launch, Order, Report};
+use super::wire::{self, Exit, Key, Launch, Order, Report};
 
 /// What the guard is called in lists of processes.
 const NAME: &std::ffi::CStr = c"pw-guard";
@@ -59,12 +64,15 @@ pub fn guard_main() -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     set_child_subreaper(Some(getpid()))?;
     let host = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let by_hand = || io::Error::new(io::ErrorKind::InvalidInput, "this program is started by playwarden itself");
+    let terminal = Held::receive(&host).map_err(|err| match Errno::from_io_error(&err) {
+        Some(Errno::NOTSOCK) => by_hand(),
+        _ => err,
+    })?;
     let mut orders = BufReader::new(host.try_clone()?);
     let mut line = String::new();
     orders.read_line(&mut line)?;
-    let Ok(Order::Launch(launch)) = serde_json::from_str(&line) else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this program is started by playwarden itself"));
-    };
+    let Ok(Order::Launch(launch)) = serde_json::from_str(&line) else { return Err(by_hand()) };
     // Held until we end: as long as it is, the run is not over, even if the host is gone. Who comes then finds our reports
     // in it.
     let lock = match hold(&launch.lock) {
@@ -81,10 +89,29 @@ pub fn guard_main() -> io::Result<()> {
 
     let (sender, inputs) = mpsc::channel();
     heed_terminate(sender.clone())?;
+    let listener = sender.clone();
+    thread::spawn(move || listen(orders, &listener));
+    let agent = match launch.key.as_ref().map(|key| with_key(key, &launch.environment, &inputs)).transpose() {
+        Ok(agent) => agent,
+        Err(text) => {
+            host.tell(&Report::NotStarted { text });
+            host.tell(&Report::Over { alive: Vec::new() });
+            return Ok(());
+        }
+    };
     let mut command = Command::new(&launch.program);
     command.args(&launch.arguments).envs(launch.environment.iter().cloned()).current_dir(&launch.folder);
-    command.stdin(Stdio::null());
-    let main = match command.spawn() {
+    if let Some(agent) = &agent {
+        command.env("SSH_AUTH_SOCK", agent.socket()).env_remove("SSH_AGENT_PID");
+    }
+    command.stdin(match &terminal {
+        Some(terminal) => Stdio::from(terminal.theirs.try_clone()?),
+        None => Stdio::null(),
+    });
+    let started = command.spawn();
+    // The program's copy of the terminal is in it.
+    drop(command);
+    let main = match started {
         // Nobody reaps yet, so that the id is still the program's.
         Ok(mut child) => Main::open(&child).inspect_err(|_| {
             child.kill().ok();
@@ -97,20 +124,55 @@ pub fn guard_main() -> io::Result<()> {
         }
     };
     host.tell(&Report::Started { pid: main.pid.unsigned_abs(), guard: std::process::id() });
-    let reaper = sender.clone();
-    thread::spawn(move || reap(&reaper));
-    thread::spawn(move || listen(orders, &sender));
+    thread::spawn(move || reap(&sender));
 
     let leftovers = Leftovers::new(launch.temporary.clone(), main.pid);
     let mut guard =
-        Guard { launch, host, main: Some(main), step: Step::Running, due: None, is_alone: false, leftovers };
+        Guard { launch, host, main: Some(main), agent, step: Step::Running, due: None, is_alone: false, leftovers };
     guard.run(&inputs);
     if !matches!(guard.step, Step::Running | Step::Ended) {
         guard.leftovers.remove();
     }
-    let alive = guard.living().into_iter().map(tree::describe).collect();
-    guard.host.tell(&Report::Over { alive });
+    guard.agent = None;
+    let living = guard.living();
+    if let (Some(terminal), false) = (&terminal, living.is_empty()) {
+        leave(terminal);
+    }
+    guard.host.tell(&Report::Over { alive: living.into_iter().map(tree::describe).collect() });
     Ok(())
+}
+
+/// Starts an agent and gives it the key. The passphrase may be asked for at the terminal, as long as nobody wants the end.
+///
+/// # Errors
+/// Returns why there is none.
+fn with_key(key: &Key, environment: &[(OsString, OsString)], inputs: &Receiver<Input>) -> Result<Agent, String> {
+    let agent = Agent::start(key, environment)?;
+    let mut adding = agent.add(key, environment)?;
+    loop {
+        if let Some(outcome) = adding.outcome() {
+            return outcome.map(|()| agent);
+        }
+        match inputs.recv_timeout(agent::LOOK) {
+            Ok(Input::Order(Order::Stop | Order::Kill) | Input::HostGone) | Err(RecvTimeoutError::Disconnected) => {
+                return Err("the run was ended before the agent had its key".to_owned());
+            }
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// Gives the terminal to nobody. When the leader of its session ends, the kernel tells whoever has it of a hangup, and what
+/// stays alive may be among them.
+fn leave(terminal: &Held) {
+    let mut nobody = Command::new("cat");
+    nobody.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    if let Ok(mut nobody) = nobody.spawn() {
+        // What cannot be helped is a signal that most of them ignore.
+        tcsetpgrp(&terminal.theirs, Pid::from_child(&nobody)).ok();
+        drop(nobody.stdin.take());
+        nobody.wait().ok();
+    }
 }
 
 /// Makes and locks the guard's file. It must still be the one of that name afterwards: a run that was closed meanwhile does
@@ -239,10 +301,12 @@ enum Step {
 }
 
 struct Guard {
-    launch: Launch,
+    launch: Box<Launch>,
     host: Host,
     /// The program itself, until it has ended.
     main: Option<Main>,
+    /// As long as the program lives.
+    agent: Option<Agent>,
     step: Step,
     /// When there is something to do although nothing happens.
     due: Option<Instant>,
@@ -293,6 +357,7 @@ impl Guard {
     /// Whether that was all.
     fn main_ended(&mut self, exit: Exit) -> bool {
         self.main = None;
+        self.agent = None;
         self.host.tell(&Report::Exited(exit));
         // Workers of a program that was killed are not detached on purpose.
         let normal = exit.signal.is_none();
@@ -360,7 +425,9 @@ impl Guard {
     fn living(&self) -> Vec<Found> {
         // Where processes of others are hidden the program itself is one: what is below it is looked for by its id.
         let roots = [Some(getpid().as_raw_nonzero().get()), self.main.as_ref().map(|main| main.pid)];
-        tree::descendants(&roots.into_iter().flatten().collect::<Vec<_>>())
+        let mut living = tree::descendants(&roots.into_iter().flatten().collect::<Vec<_>>());
+        living.retain(|process| self.agent.as_ref().is_none_or(|agent| !agent.owns(*process)));
+        living
     }
 
     /// Signals the whole tree. Whether all that is left of it is out of our reach.

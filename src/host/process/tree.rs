@@ -80,6 +80,13 @@ pub(crate) fn describe(process: Found) -> Process {
     Process { pid: process.pid.unsigned_abs(), command }
 }
 
+/// Whether a process waits for its standard input, where the kernel tells us.
+pub(crate) fn reads_input(pid: i32) -> bool {
+    // The number of `read`, and its first argument.
+    const READ: &str = if cfg!(target_arch = "aarch64") { "63 0x0 " } else { "0 0x0 " };
+    fs::read_to_string(format!("/proc/{pid}/syscall")).is_ok_and(|call| call.starts_with(READ))
+}
+
 /// Reads `/proc/PID/stat`: the process, and whether it is a zombie.
 pub(crate) fn look(pid: i32) -> Option<(Found, bool)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

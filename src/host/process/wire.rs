@@ -1,6 +1,7 @@
 //! What host and guard tell each other, one JSON value a line.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Order {
     /// Start the program. The first order, sent once.
-    Launch(Launch),
+    Launch(Box<Launch>),
     /// In these folders it makes temporary ones.
     Temporary(Vec<PathBuf>),
     /// It has ended by itself, and all that it said was heard: whether what it began must not outlive it.
@@ -42,8 +43,30 @@ pub(crate) struct Launch {
     /// How its temporary folders are named, with `{pid}` for the process that made one, `*` and `?`. Of those that were
     /// ended none stays.
     pub(crate) temporary: Vec<String>,
+    /// For an agent of its own, which ends with it.
+    pub(crate) key: Option<Key>,
     /// Whether the program goes on when the host is gone.
     pub(crate) outlive_host: bool,
+}
+
+/// The program's ssh agent, which has one key.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Key {
+    pub(crate) text: Hidden,
+    /// Where its socket may be: the first of these folders whose path is short enough and that is there. The guard makes
+    /// a folder of its own in any but the first.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+/// A text that crosses to the guard and is shown nowhere.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"…\"")
+    }
 }
 
 /// From the guard.

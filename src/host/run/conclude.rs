@@ -40,7 +40,7 @@ pub(crate) fn conclude(
     let rc = seen.exit.and_then(|exit| exit.code.or(exit.signal.map(|signal| 128 + signal)));
     if let Some(ending) = ending {
         let status = match ending.cause {
-            Cause::JobTimeout | Cause::IdleTimeout => Status::Timeout,
+            Cause::JobTimeout | Cause::IdleTimeout | Cause::UnansweredPrompt { .. } => Status::Timeout,
             Cause::HostTrouble { .. } | Cause::CouldNotStart { .. } => Status::Failed,
             _ => Status::Canceled,
         };
@@ -102,7 +102,14 @@ fn words(seen: &Seen, exit: Exit) -> String {
         (None, Some(signal)) => format!("Ansible was ended by signal {signal}"),
         (None, None) => "Ansible ended".to_owned(),
     };
-    if seen.words.is_empty() { how } else { format!("{how}: {}", seen.words) }
+    // What `getpass` and Ansible say when there is nobody to ask.
+    let asked = ["EOFError", "No secret was available", "vault secrets found", "Can not control echo"];
+    let remedy = if asked.iter().any(|words| seen.words.contains(words)) {
+        " (what Ansible asks for is typed where the job's `passwords` have it)"
+    } else {
+        ""
+    };
+    if seen.words.is_empty() { how } else { format!("{how}{remedy}: {}", seen.words) }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use super::plugin::LivePlugin;
 use super::policies::{Consequence, Policies, Said};
 use super::publish::{Publisher, journal_error};
 use super::state::{Order, State};
+use super::typist::Typist;
 use super::{Settings, Update};
 use crate::ansible::{Answer, Link, LinkError, Record, Reported, Spill, Welcome};
 use crate::config::{MAX_EVENT, OnHostLoss};
@@ -91,6 +92,8 @@ pub(super) struct Run<'a> {
     pub(super) concealing: bool,
     /// While there is anything to guard.
     pub(super) guarded: Option<Guarded>,
+    /// Where there is a terminal.
+    pub(super) typist: Option<Typist>,
     /// Decided, and not carried out yet.
     pub(super) orders: Vec<Order>,
     pub(super) stats: Option<Stats>,
@@ -149,6 +152,10 @@ impl Run<'_> {
                 Input::Look => self.look(&mut live.link, begun).await,
             }
             self.carry_out().await;
+        }
+        if let Some(typist) = &mut self.typist {
+            // The last words at the terminal; without them the run is over as well.
+            typist.collect().ok();
         }
         self.publish_loose(None);
         self.survivors = live.left_alive;
@@ -392,7 +399,7 @@ impl Run<'_> {
         again
     }
 
-    fn end(&mut self, cause: Cause, stop: Stop) {
+    pub(super) fn end(&mut self, cause: Cause, stop: Stop) {
         let orders = self.state.end(cause, stop);
         self.orders.extend(orders);
     }
@@ -401,6 +408,7 @@ impl Run<'_> {
 
     async fn look(&mut self, link: &mut Link, begun: Instant) {
         self.refuse_foreign(link);
+        self.answer_prompts();
         if self.show(true) {
             self.heard = Instant::now();
         }
@@ -414,6 +422,7 @@ impl Run<'_> {
         if self.plan.idle_timeout.is_some_and(|limit| self.heard.elapsed() >= limit) {
             self.end(Cause::IdleTimeout, Stop::Now);
         }
+        self.notice_unanswered();
         // There is nothing stricter left to ask for.
         if self.state.ending().is_some_and(|ending| ending.stop == Stop::Now) {
             return;
@@ -478,6 +487,9 @@ impl Run<'_> {
 
     /// Keeps what the conclusion will need.
     fn notice(&mut self, event: &Event) {
+        if let Some(typist) = &mut self.typist {
+            typist.heed(event);
+        }
         match event.kind() {
             EventKind::PlaybookOnStart => self.seen.began = true,
             EventKind::PlaybookOnNoHostsMatched => self.seen.unmatched = true,

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,12 +27,13 @@ use super::policies::Policies;
 use super::prepare::{is_policy, uses};
 use super::publish::Publisher;
 use super::state::State;
+use super::typist::Typist;
 use super::view::View;
 use super::{Finished, Settings, Update};
 use crate::ansible::{CallbackPath, Installed, Link, TEMPORARY};
 use crate::config::{MAX_EVENT, OnHostLoss, Survivors};
 use crate::plan::{Handed, JobPlan, Work, handed_extra_vars, handed_playbook};
-use crate::process::{Guarded, Launch, Spawn};
+use crate::process::{Guarded, Hidden, Key, Launch, Spawn};
 use crate::store::{EventFiles, Journal, Output, Redactor, RunFolder, RunRecord, Store, StoreError};
 
 /// See [`super::run`].
@@ -129,6 +130,7 @@ async fn begin<'a>(
         seen: Seen { mute: !plan.must_greet() && plan.cancel_policies.is_empty(), ..Seen::default() },
         concealing: false,
         guarded: None,
+        typist: None,
         orders: Vec::new(),
         stats: None,
         survivors: Vec::new(),
@@ -223,6 +225,15 @@ impl Run<'_> {
         hand_over(self.plan, &handed).map_err(files).map_err(disk)?;
         let arguments = self.plan.arguments(&handed);
         self.write_command(&arguments, &added).map_err(disk)?;
+        if !self.plan.answers.is_empty() {
+            let typist = Typist::new(&self.plan.answers, &private).map_err(|text| Cause::CouldNotStart { text })?;
+            self.typist = Some(typist);
+        }
+        let key = self
+            .plan
+            .ssh_key
+            .as_ref()
+            .map(|key| Key { text: Hidden(key.reveal().to_owned()), folders: self.agent_folders(&private) });
         let launch = Launch {
             program: self.plan.ansible.executable.clone(),
             arguments,
@@ -233,13 +244,28 @@ impl Run<'_> {
             terminate: self.plan.stop.terminate,
             kill_survivors: self.plan.stop.survivors == Survivors::Kill,
             temporary: TEMPORARY.map(str::to_owned).to_vec(),
+            key,
             outlive_host: self.plan.ansible.on_host_loss == OnHostLoss::Continue,
         };
         let (link, socket) = Link::pair(MAX_EVENT).map_err(start)?;
         let append = |name: &str| OpenOptions::new().append(true).open(private.join(name)).map_err(files).map_err(disk);
-        let spawn = Spawn { guard: &self.settings.guard, stdout: append("stdout")?, stderr: append("stderr")?, socket };
+        let spawn = Spawn {
+            guard: &self.settings.guard,
+            stdout: append("stdout")?,
+            stderr: append("stderr")?,
+            socket,
+            withheld: &self.plan.withheld,
+            terminal: self.typist.as_ref().map(Typist::terminal),
+        };
         self.guarded = Some(Guarded::spawn(spawn, launch).await.map_err(start)?);
         Ok(Live { link, over: false, left_alive: Vec::new() })
+    }
+
+    /// Where the socket of an agent may be: beside the run's private files, or where such things usually are.
+    fn agent_folders(&self, private: &Path) -> Vec<PathBuf> {
+        let named = ["XDG_RUNTIME_DIR", "TMPDIR"].map(|name| self.settings.environment.get(OsStr::new(name)));
+        let named = named.into_iter().flatten().map(PathBuf::from).filter(|path| path.is_absolute());
+        std::iter::once(private.to_owned()).chain(named).chain([PathBuf::from("/tmp")]).collect()
     }
 
     /// The file `command`, as ansible-runner has it; of the environment only what a run adds.

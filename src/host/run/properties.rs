@@ -28,6 +28,7 @@ fn causes() -> impl Strategy<Value = Cause> {
         Just(Cause::Person),
         Just(Cause::JobTimeout),
         Just(Cause::IdleTimeout),
+        Just(Cause::UnansweredPrompt { text: "Password:".into() }),
         text().prop_map(|text| Cause::HostTrouble { text }),
         text().prop_map(|text| Cause::CouldNotStart { text }),
     ]

@@ -14,6 +14,7 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "invalid-folders",
     "invalid-inherited-plugin",
     "invalid-missing-files",
+    "invalid-passwords-missing",
     "invalid-private-missing",
     "invalid-secrets",
     "invalid-venv-incomplete",

@@ -328,15 +328,17 @@ class Link:
         except OSError:
             return False
 
-    def _measure(self):
-        sizes = []
-        for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
+    @staticmethod
+    def flush():
+        for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
             except Exception:
                 pass        # closed, or a full disk: the size of what did arrive is still right
-            sizes.append(0 if self.printed[fd - 1] is None else os.fstat(fd).st_size)
-        return sizes
+
+    def _measure(self):
+        self.flush()
+        return [0 if self.printed[fd - 1] is None else os.fstat(fd).st_size for fd in (1, 2)]
 
     def send(self, record, fields=""):
         # Flushing takes Display's lock, and who holds that may be about to report a warning: never take it within ours.
@@ -543,6 +545,7 @@ class CallbackModule(CallbackBase):
         self.pid = os.getpid()
         self.interrupts = Interrupts()
         self.link = Link(int(fd), spill, self.interrupts)
+        self.asks = os.isatty(0)
         self._tqm = None
         self._known = {}            # (figure, host) -> core's statistics when last looked at
         self._seen = {}             # core's uuid -> how many events have borne it
@@ -1007,6 +1010,8 @@ class CallbackModule(CallbackBase):
                 msg = "[%s]: %s\n" % (found[1] or found[2], CENSORED)
             answer = show(shown_by, msg, *args, **kwargs)
             if os.getpid() == self.pid:
+                if self.asks:
+                    self.link.flush()       # or whoever answers would not see a prompt that ends a line
                 self._shown(msg, *args, **kwargs)
             return answer
 

@@ -131,8 +131,8 @@ fn private(folder: &Path, env: &mut Flat) -> String {
         ));
     }
     for (name, instead) in [
-        ("passwords", "let Ansible find them itself, in a vault or a lookup"),
-        ("ssh_key", "load it into an ssh agent, or name it as `ansible_ssh_private_key_file` in the inventory"),
+        ("passwords", "name a source for each of its patterns in `passwords`"),
+        ("ssh_key", "name its source as `ssh-key`, such as `ssh-key = { file = \"env/ssh_key\" }`"),
         ("settings", "`timeout` and `idle-timeout` are keys here"),
     ] {
         if folder.join("env").join(name).exists() {
