@@ -98,8 +98,9 @@ impl Prompts {
         });
         for (pattern, secret) in &self.answers {
             for (source, text) in texts.iter().flatten() {
-                // One that takes too many steps fits nothing.
-                let Ok(Some(found)) = pattern.find(text) else { continue };
+                // The last one: before it may stand one that is not answered any more. One that takes too many steps fits
+                // nothing.
+                let Some(found) = pattern.find_iter(text).map_while(Result::ok).last() else { continue };
                 let prompt = text[..found.end()].trim_end().rsplit('\n').next().unwrap_or_default();
                 let given = self.given.entry(prompt.to_owned()).or_default();
                 if *given >= TRIES {
