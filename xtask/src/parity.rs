@@ -148,7 +148,7 @@ fn of_core<'c>(project: &Project, cases: &'c [Case], version: &str, other: &Side
     rows.sort_by(|a, b| a.case.name.cmp(&b.case.name));
     outside(&root, &venv, &mut rows)?;
     for row in &mut rows {
-        row.found.settle(row.case);
+        row.found.settle(row.case, version);
     }
     Ok(rows)
 }

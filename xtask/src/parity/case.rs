@@ -56,14 +56,28 @@ pub(super) struct Differs {
     pub(super) what: String,
     /// Why it must be.
     pub(super) why: String,
+    /// The series of ansible-core that have it; all of them without it.
+    cores: Option<Vec<String>>,
+}
+
+impl Differs {
+    /// Whether it is for this version of ansible-core.
+    pub(super) fn is_on(&self, version: &str) -> bool {
+        is_one_of(version, self.cores.as_deref())
+    }
 }
 
 impl Case {
     /// Whether it is for this version of ansible-core.
     pub(super) fn runs_on(&self, version: &str) -> bool {
-        let is_of = |series: &String| version.strip_prefix(series.as_str()).is_some_and(|rest| rest.starts_with('.'));
-        self.asked.cores.as_ref().is_none_or(|cores| cores.iter().any(is_of))
+        is_one_of(version, self.asked.cores.as_deref())
     }
+}
+
+/// Whether a version belongs to one of these series; to any when there are none.
+fn is_one_of(version: &str, series: Option<&[String]>) -> bool {
+    let is_of = |series: &String| version.strip_prefix(series.as_str()).is_some_and(|rest| rest.starts_with('.'));
+    series.is_none_or(|all| all.iter().any(is_of))
 }
 
 /// Reads the cases of these names; all without a name.

@@ -242,12 +242,8 @@ fn artifacts(theirs: &Evidence, ours: &Evidence, found: &mut Found) {
 /// ansible-runner's own settings: nothing that a reader could rely on.
 fn command(theirs: &Evidence, ours: &Evidence, found: &mut Found) {
     let part = |evidence: &Evidence, key: &str| {
-        let mut part = normal::value(&evidence.command.as_ref()?[key]);
-        // Which of the programs of that name: *place of the program*.
-        if let Some(program) = part.get_mut(0).filter(|program| program.is_string()) {
-            *program = Value::from(program.as_str().and_then(|program| program.rsplit('/').next()).unwrap_or_default());
-        }
-        Some(part.to_string())
+        let command = evidence.command.as_ref()?;
+        Some(normal::command(&command[key], command["cwd"].as_str().unwrap_or_default()).to_string())
     };
     for key in ["command", "cwd"] {
         let (theirs, ours) = (part(theirs, key), part(ours, key));

@@ -91,6 +91,32 @@ pub(super) fn entry(key: &str, value: &Value) -> Value {
     if is_hidden && !value.is_null() { hidden(value) } else { self::value(value) }
 }
 
+/// Options of Ansible that have two spellings.
+const OPTIONS: [(&str, &str); 7] = [
+    ("--inventory", "-i"),
+    ("--extra-vars", "-e"),
+    ("--forks", "-f"),
+    ("--limit", "-l"),
+    ("--tags", "-t"),
+    ("--module-name", "-m"),
+    ("--args", "-a"),
+];
+
+/// The words of a command: *place of the program*, *spelling of options*, and *paths* below the folder it is run in.
+pub(super) fn command(words: &Value, folder: &str) -> Value {
+    let Some(words) = words.as_array() else { return value(words) };
+    let plain = |(index, word): (usize, &Value)| {
+        let word = word.as_str().unwrap_or_default();
+        let below = word.strip_prefix(folder).and_then(|word| word.strip_prefix('/')).unwrap_or(word);
+        match OPTIONS.iter().find(|(long, _)| *long == word) {
+            _ if index == 0 => text(word.rsplit('/').next().unwrap_or_default()),
+            Some((_, short)) => (*short).to_owned(),
+            None => text(below),
+        }
+    };
+    words.iter().enumerate().map(plain).collect()
+}
+
 /// Only what kind of value it is.
 fn hidden(value: &Value) -> Value {
     Value::from(match value {
@@ -136,6 +162,16 @@ mod tests {
             compared,
             json!({"start": "<text>", "duration": "<number>", "end": null, "res": [{"delta": "<text>", "rc": 0}]})
         );
+    }
+
+    #[test]
+    fn a_command_is_compared_by_its_meaning() {
+        let theirs =
+            command(&json!(["ansible-playbook", "-i", "/d/inventory", "--forks", "1", "main.yml"]), "/d/project");
+        let long =
+            json!(["/v/bin/ansible-playbook", "--inventory", "/d/inventory", "--forks", "1", "/d/project/main.yml"]);
+        assert_eq!(theirs, command(&long, "/d/project"));
+        assert_ne!(theirs, command(&long, "/d"));
     }
 
     #[test]
