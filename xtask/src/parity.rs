@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// Use this program of Playwarden's instead of building it
     #[arg(long, value_name = "PATH", conflicts_with = "itself")]
     program: Option<PathBuf>,
+    /// Only the cases that show most in little time
+    #[arg(long, conflicts_with = "cases")]
+    short: bool,
     /// Only these cases, by the names of their folders
     #[arg(value_name = "CASE")]
     cases: Vec<String>,
@@ -71,7 +74,8 @@ struct Row<'c> {
 
 /// Sets up what is missing, runs the cases on each core, and prints what differs.
 pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -> Result<(), Failure> {
-    let cases = case::read(project, &arguments.cases)?;
+    let mut cases = case::read(project, &arguments.cases)?;
+    cases.retain(|case| case.asked.short || !arguments.short);
     let other = match &arguments.program {
         Some(program) => Side::Playwarden(program.clone()),
         None if arguments.itself => Side::Runner,

@@ -38,6 +38,12 @@ pub(super) struct Asked {
     pub(super) environment: BTreeMap<String, String>,
     /// Interrupt both programs once this file is there.
     pub(super) interrupt_at: Option<PathBuf>,
+    /// Whether ansible-runner refuses to run it at all.
+    #[serde(default)]
+    pub(super) refused: bool,
+    /// Whether it shows much in little time.
+    #[serde(default)]
+    pub(super) short: bool,
     /// Whether hosts, items or polls come in any order.
     #[serde(default)]
     pub(super) any_order: bool,
@@ -116,6 +122,7 @@ mod tests {
     fn every_case_can_be_read() {
         let cases = read(&Project::find().unwrap(), &[]).unwrap();
         assert!(cases.len() >= 40, "{}", cases.len());
+        assert!(cases.iter().any(|case| case.asked.short));
         for case in cases {
             let why = case.asked.differs.iter().find(|differs| differs.why.is_empty() || differs.what.is_empty());
             assert!(why.is_none(), "{}", case.name);

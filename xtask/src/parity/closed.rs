@@ -13,6 +13,7 @@ pub(super) enum Rule {
     WholeResult,
     StricterMode,
     EmptyLines,
+    NothingWritten,
     StrictJson,
 }
 
@@ -30,6 +31,7 @@ impl Rule {
             Self::WholeResult => "a result that ansible-runner replaces by `{}`, being too large, is there",
             Self::StricterMode => "files that more than their owner may read are the owner's alone",
             Self::EmptyLines => "empty lines at the end of an event's text stand in `stdout`, as Ansible prints them",
+            Self::NothingWritten => "what is given on the command line is not written into `env`",
             Self::StrictJson => "events that strict parsers of JSON refuse are readable",
         }
     }

@@ -25,6 +25,11 @@ pub(super) fn compare(case: &Case, theirs: &Evidence, ours: &Evidence) -> Found 
             found.add(Column::Rc, format!("{whose} did not end"));
         }
     }
+    // What both refuse shows nothing, unless that is what the case is about.
+    if theirs.rc.is_none() != case.asked.refused {
+        let does = if case.asked.refused { "runs" } else { "refuses" };
+        found.add(Column::Rc, format!("ansible-runner {does} the case: `refused` of its `case.toml` is wrong"));
+    }
     theirs.unreadable.iter().for_each(|_| found.explain(Rule::StrictJson));
     let their_events: Events<'_> = theirs.events.iter().map(|(_, event)| event).collect();
     let (own, our_events): (Events<'_>, Events<'_>) =
@@ -226,7 +231,11 @@ fn artifacts(theirs: &Evidence, ours: &Evidence, found: &mut Found) {
     let modes = |evidence: &Evidence| evidence.event_modes.iter().map(|mode| format!("{mode:o}")).collect::<Vec<_>>();
     equal(Column::Artifacts, "modes in job_events", Some(&modes(theirs)), Some(&modes(ours)), found);
     equal(Column::Artifacts, "runs", Some(&theirs.runs), Some(&ours.runs), found);
-    equal(Column::Artifacts, "left elsewhere", Some(&theirs.left), Some(&ours.left), found);
+    let (written, left): (BTreeSet<_>, BTreeSet<_>) =
+        theirs.left.difference(&ours.left).cloned().partition(|file| file.starts_with("env/"));
+    written.iter().for_each(|_| found.explain(Rule::NothingWritten));
+    let more: BTreeSet<_> = ours.left.difference(&theirs.left).cloned().collect();
+    equal(Column::Artifacts, "left elsewhere", Some(&left), Some(&more), found);
     equal(Column::Artifacts, "removed", Some(&theirs.gone), Some(&ours.gone), found);
     for (whose, evidence) in [("ansible-runner", theirs), ("Playwarden", ours)] {
         for (name, event) in &evidence.events {

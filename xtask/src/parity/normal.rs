@@ -12,7 +12,7 @@ const TEXT: [(&str, &str); 11] = [
     ("<time>", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?"),
     ("<duration>", r"\b\d+:\d\d:\d\d\.\d{6}\b"),
     ("<uuid>", r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:_\d+)?"),
-    ("/<generated>", r"/[0-9a-f]{32}\b"),
+    ("<generated>", r"\b[0-9a-f]{32}\b"),
     ("<job>", r"\bj?\d{6,}\.\d{2,}\b"),
     ("<temporary>", r"\bansible-tmp-[\d.]+-\d+-\d+"),
     ("<temporary>", r"\bansible-local-\w+"),
@@ -114,7 +114,8 @@ pub(super) fn command(words: &Value, folder: &str) -> Value {
             None => text(below),
         }
     };
-    words.iter().enumerate().map(plain).collect()
+    // Nothing but the end of the options is said by two dashes.
+    words.iter().filter(|word| *word != "--").enumerate().map(plain).collect()
 }
 
 /// Only what kind of value it is.
