@@ -30,8 +30,8 @@ static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
 /// Workers and the main process do not always agree on who has said this once: *hint*.
 pub(super) const HINT: &str = "[WARNING]: Deprecation warnings can be disabled";
 
-/// Keys whose values are moments, durations or process ids: that both have one is compared.
-const KEYS: [&str; 12] = [
+/// Keys whose values are moments, durations, process ids or temporary names: that both have one is compared.
+const KEYS: [&str; 13] = [
     "created",
     "start",
     "end",
@@ -44,6 +44,7 @@ const KEYS: [&str; 12] = [
     "ansible_job_id",
     "jid",
     "inode",
+    "_original_basename",
 ];
 
 /// Facts that change from second to second.
