@@ -15,6 +15,7 @@ mod failure;
 mod figures;
 mod it;
 mod matrix;
+mod parity;
 mod project;
 mod setup;
 mod soak;
@@ -48,6 +49,8 @@ enum Command {
     Test(test::Arguments),
     /// Run the end-to-end tests on every ansible-core that is supported, and say how many ran
     Matrix(matrix::Arguments),
+    /// Run the same private data dirs under ansible-runner and under Playwarden, and compare all that they leave
+    Parity(parity::Arguments),
     /// Run the end-to-end tests with many more cancels, kills and rounds, and show their figures
     Soak(soak::Arguments),
     /// Compare the time of a playbook under Playwarden with that under bare ansible-playbook
@@ -87,6 +90,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Matrix(arguments) => {
             let mut steps = Steps::new(setup::STEPS + matrix::steps(&arguments));
             matrix::run(&project, &arguments, &mut steps)
+        }
+        Command::Parity(arguments) => {
+            let mut steps = Steps::new(parity::steps(&arguments));
+            parity::run(&project, &arguments, &mut steps)
         }
         Command::Soak(arguments) => {
             let mut steps = Steps::new(setup::STEPS + soak::steps(&arguments));

@@ -644,6 +644,7 @@ class CallbackModule(CallbackBase):
         self._titles = {}           # task uuid -> templated name at its latest start
         self._announced = {}        # task uuid -> uuid of its latest start event
         self._begun = {}            # (host, task uuid) -> time, clock and parent at the task's start on that host
+        self._latest = {}           # host -> uuid of the task that it ended last, and that task's `_begun`
         self._items = {}            # (host, task uuid) -> items reported
 
     # -- composing
@@ -761,9 +762,16 @@ class CallbackModule(CallbackBase):
             self._notice_stats(secret)
             key = (host.name, task._uuid)
             self._items.pop(key, None)
-            began, clock, _, _ = self._begun.pop(key, (None, None, None, None))
-            own.update(remote_addr=host.name, res=shown, start=began and utc(began), end=utc(time.time_ns()),
-                       duration=clock and time.monotonic() - clock, event_loop=task.loop_with)
+            begun = self._begun.pop(key, None)
+            if begun is not None:
+                self._latest[host.name] = (task._uuid, begun)
+            elif self._latest.get(host.name, (None,))[0] == task._uuid:
+                begun = self._latest[host.name][1]      # a second result: an included file that can't be loaded
+            began, clock = begun[:2] if begun else (None, None)
+            own.update(remote_addr=host.address, res=shown, start=began and utc(began), end=utc(time.time_ns()),
+                       duration=clock and time.monotonic() - clock)
+            if event != "runner_on_unreachable":
+                own["event_loop"] = task.loop_with
         elif event == "runner_on_file_diff":
             own["diff"] = {"censored": CENSORED} if secret else res.get("diff")
         else:
@@ -973,7 +981,7 @@ class CallbackModule(CallbackBase):
     @guarded
     def v2_runner_on_failed(self, result, ignore_errors=False):
         extra = {"rescued": True} if self._grew("rescued", part(result, "host")) else {}
-        self._result("runner_on_failed", result, final=True, ignore_errors=bool(ignore_errors), **extra)
+        self._result("runner_on_failed", result, final=True, ignore_errors=ignore_errors, **extra)
 
     @guarded
     def v2_runner_on_unreachable(self, result):
