@@ -219,7 +219,8 @@ pub struct AnsiblePlan {
 pub enum Work {
     /// `ansible-playbook`.
     Playbook {
-        /// Absolute, or the name of a playbook in a collection (`ns.coll.name`).
+        /// Absolute, or the name of a playbook in a collection (`ns.coll.name`), or as it was named in the project of a private
+        /// data dir.
         #[serde(serialize_with = "text")]
         path: PathBuf,
     },

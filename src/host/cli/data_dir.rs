@@ -38,7 +38,7 @@ pub(super) struct DataDirArguments {
     #[arg(long)]
     role_skip_facts: bool,
     /// The hosts that the module or the role runs on
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", conflicts_with = "playbook")]
     hosts: Option<String>,
     /// Further arguments of Ansible, as a shell would split them
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]

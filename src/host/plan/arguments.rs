@@ -15,7 +15,7 @@ impl JobPlan {
     /// Returns the arguments behind the executable. `handed` is the folder of what the run hands to Ansible.
     ///
     /// No value can be read as an option, whatever it starts with. Extra vars
-    /// of the command line stand last, so that they win.
+    /// of the command line stand behind all others, so that they win.
     pub fn arguments(&self, handed: &Path) -> Vec<OsString> {
         if let Work::Command { words } = &self.work {
             return words.iter().skip(1).map(OsString::from).collect();
@@ -50,23 +50,6 @@ impl JobPlan {
         if let Some(limit) = &self.limit {
             option(&mut to, "--limit", limit);
         }
-        for (name, tags) in [("--tags", &self.tags), ("--skip-tags", &self.skip_tags)] {
-            if !tags.is_empty() {
-                option(&mut to, name, tags.join(","));
-            }
-        }
-        if let Some(forks) = self.forks {
-            option(&mut to, "--forks", forks.to_string());
-        }
-        if self.check {
-            to.push("--check".into());
-        }
-        if self.diff {
-            to.push("--diff".into());
-        }
-        if self.verbosity > 0 {
-            to.push(format!("-{}", "v".repeat(self.verbosity.into())).into());
-        }
         let at = |file: &OsStr| {
             let mut argument = OsString::from("@");
             argument.push(file);
@@ -83,6 +66,23 @@ impl JobPlan {
         }
         for vars in &self.more_extra_vars {
             option(&mut to, "--extra-vars", vars);
+        }
+        if self.verbosity > 0 {
+            to.push(format!("-{}", "v".repeat(self.verbosity.into())).into());
+        }
+        for (name, tags) in [("--tags", &self.tags), ("--skip-tags", &self.skip_tags)] {
+            if !tags.is_empty() {
+                option(&mut to, name, tags.join(","));
+            }
+        }
+        if let Some(forks) = self.forks {
+            option(&mut to, "--forks", forks.to_string());
+        }
+        if self.check {
+            to.push("--check".into());
+        }
+        if self.diff {
+            to.push("--diff".into());
         }
         match &self.work {
             Work::Playbook { path } => to.push(path.into()),

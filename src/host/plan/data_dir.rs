@@ -100,7 +100,8 @@ impl Resolver<'_> {
         given.env = self.env(folder, keywords);
         given.answers = self.answers(folder, keywords);
         given.ssh_key = keywords.ssh_key.clone().or_else(|| self.text(folder, "env/ssh_key").map(Secret::new));
-        given.work = self.given_work(folder, &project, keywords, &mut given.env);
+        let base = if project.is_dir() { &project } else { folder };
+        given.work = self.given_work(folder, base, keywords, &mut given.env);
         // A module has no project, in ansible-runner either.
         let has_project = project.is_dir() && !matches!(given.work, Some(Work::Module { .. }));
         given.folder = if has_project { project } else { folder.to_owned() };
@@ -292,7 +293,8 @@ impl Resolver<'_> {
             let finding = self.of_this_job(finding);
             self.findings.push(finding);
         }
-        path
+        // Ansible is started in the project, and names the playbook as it was named to it.
+        if Path::new(name).is_relative() && !name.starts_with(['~', '-']) { name.into() } else { path }
     }
 
     /// Reads a file of key and value, as JSON or YAML; empty without one.

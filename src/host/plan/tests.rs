@@ -87,8 +87,8 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!((plan.timeout, plan.run_id.as_deref()), (overrides.timeout, Some("r-1")));
     let text = arguments(&plan).join("\n");
     let expected = format!(
-        "--inventory\n{cwd}/other\n--inventory\na,b\n--limit\ndb\n--tags\nx,y\n--forks\n7\n-vv\n--extra-vars\n{file}\n\
-         --extra-vars\nversion=2\n--extra-vars\n@{cwd}/vars.yml\n{playbook}",
+        "--inventory\n{cwd}/other\n--inventory\na,b\n--limit\ndb\n--extra-vars\n{file}\n--extra-vars\nversion=2\n\
+         --extra-vars\n@{cwd}/vars.yml\n-vv\n--tags\nx,y\n--forks\n7\n{playbook}",
         cwd = folder.environment.cwd.display(),
         file = r#"{"db_password":"hunter2-long","pin_token":"abc","version":1}"#,
         playbook = folder.path("site.yml").display(),
