@@ -56,15 +56,16 @@ impl Agent {
         let keeper = command.spawn().map_err(|err| absent("ssh-agent", &err))?;
         let mut agent = Self { keeper, processes: Vec::new(), socket, folder };
         let begun = Instant::now();
-        while UnixStream::connect(&agent.socket).is_err() {
+        let keeper = agent.keeper.id().cast_signed();
+        // It listens before it becomes a process of its own.
+        while agent.processes.is_empty() || UnixStream::connect(&agent.socket).is_err() {
             if agent.keeper.try_wait().is_ok_and(|ended| ended.is_some()) || begun.elapsed() > BEGINS {
                 let said = last_words(&mut agent.keeper);
                 return Err(format!("`ssh-agent` did not begin{said}"));
             }
             std::thread::sleep(LOOK);
+            agent.processes = tree::descendants(&[keeper]);
         }
-        let keeper = agent.keeper.id().cast_signed();
-        agent.processes = tree::descendants(&[keeper]);
         agent.processes.extend(tree::look(keeper).map(|(keeper, _)| keeper));
         Ok(agent)
     }
@@ -92,15 +93,20 @@ impl Agent {
 
     /// Whether a process is the agent's and not the program's.
     pub(super) fn owns(&self, process: Found) -> bool {
-        self.processes.contains(&process)
+        self.processes.iter().any(|own| own.is(process))
     }
 }
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        for process in self.processes.drain(..) {
+        for process in &self.processes {
             // It may be gone already.
-            tree::signal(process, Signal::KILL).ok();
+            tree::signal(*process, Signal::KILL).ok();
+        }
+        // Who looks for what is left must not find it on its last way.
+        let begun = Instant::now();
+        while self.processes.iter().any(|process| process.is_alive()) && begun.elapsed() < BEGINS {
+            std::thread::sleep(LOOK);
         }
         // Where it did not begin nobody else has waited for it; elsewhere that is for who waits for all.
         drop(self.keeper.stdin.take());

@@ -18,6 +18,18 @@ pub(crate) struct Found {
     started: u64,
 }
 
+impl Found {
+    /// Whether it is the same process, whoever its parent is by now.
+    pub(crate) fn is(self, other: Self) -> bool {
+        (self.pid, self.started) == (other.pid, other.started)
+    }
+
+    /// Whether it still lives.
+    pub(crate) fn is_alive(self) -> bool {
+        look(self.pid).is_some_and(|(now, zombie)| now.is(self) && !zombie)
+    }
+}
+
 /// Returns the living descendants of processes; zombies, which only wait to be reaped, left out. More than one root is for
 /// one in the middle that cannot be seen, where processes of others are hidden.
 pub(crate) fn descendants(roots: &[i32]) -> Vec<Found> {
