@@ -5,7 +5,6 @@ use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Map, Value};
 
 use super::context::Context;
 use super::exit::Exit;
@@ -134,7 +133,7 @@ impl DataDirArguments {
         put(&mut keywords.binary, self.binary.or_else(|| variable("RUNNER_BINARY")));
         put(&mut keywords.module_args, self.args);
         if let Some(vars) = self.role_vars {
-            match role_vars(&vars) {
+            match Keywords::role_vars(&vars) {
                 Ok(vars) => keywords.role_vars = Some(vars),
                 Err(word) => {
                     let text = format!("`--role-vars` has `{word}`, which is no `key=value`");
@@ -188,37 +187,4 @@ fn read(path: &std::path::Path, context: &Context, only_a_line: bool) -> io::Res
         io::stdin().lock().read_to_string(&mut text)?;
     }
     Ok(text)
-}
-
-/// Reads `key=value` pairs. A value is what it looks like: a number, a truth value, JSON, else a text.
-fn role_vars(text: &str) -> Result<Map<String, Value>, String> {
-    let words = shlex::split(text).ok_or_else(|| text.to_owned())?;
-    let pair = |word: String| match word.split_once('=') {
-        Some((key, value)) if !key.is_empty() => {
-            let read = match value {
-                "True" => Value::Bool(true),
-                "False" => Value::Bool(false),
-                "None" => Value::Null,
-                value => serde_json::from_str(value).unwrap_or_else(|_| value.into()),
-            };
-            Ok((key.to_owned(), read))
-        }
-        _ => Err(word),
-    };
-    words.into_iter().map(pair).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_of_a_role_may_hold_equals_signs_and_blanks() {
-        let vars = role_vars("a=1 b='x y' c=k=v d=True e=[1,2] f=").unwrap();
-        assert_eq!(
-            Value::Object(vars),
-            serde_json::json!({"a": 1, "b": "x y", "c": "k=v", "d": true, "e": [1, 2], "f": ""})
-        );
-        assert_eq!(role_vars("a=1 b").unwrap_err(), "b");
-    }
 }

@@ -3,6 +3,7 @@
 //! They come as one JSON object: from a program that calls us, from the command line's flags, or over a stream from who
 //! transmits a job. Names and meanings are ansible-runner's; what is null counts as left out.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -25,7 +26,8 @@ pub struct Keywords {
     pub host_pattern: Option<String>,
     /// A role to run instead.
     pub role: Option<String>,
-    /// The role's variables.
+    /// The role's variables, or a text of `key=value` pairs.
+    #[serde(deserialize_with = "role_vars")]
     pub role_vars: Option<Map<String, Value>>,
     /// Whether the role's play leaves facts alone.
     pub role_skip_facts: Option<bool>,
@@ -153,6 +155,27 @@ impl Keywords {
         let map: Map<String, Value> = serde_json::from_str(json)?;
         serde_json::from_value(Value::Object(map))
     }
+    /// Reads the variables of a role from `key=value` pairs, separated by blanks. A value is what it looks like: a number, a truth
+    /// value, JSON, else a text.
+    ///
+    /// # Errors
+    /// Returns the word that is no pair, or the whole text when a quote in it is not closed.
+    pub fn role_vars(text: &str) -> Result<Map<String, Value>, String> {
+        let words = shlex::split(text).ok_or_else(|| text.to_owned())?;
+        let pair = |word: String| match word.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                let read = match value {
+                    "True" => Value::Bool(true),
+                    "False" => Value::Bool(false),
+                    "None" => Value::Null,
+                    value => serde_json::from_str(value).unwrap_or_else(|_| value.into()),
+                };
+                Ok((key.to_owned(), read))
+            }
+            _ => Err(word),
+        };
+        words.into_iter().map(pair).collect()
+    }
 }
 
 /// A text, or what becomes one.
@@ -178,6 +201,18 @@ fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::E
     }))
 }
 
+/// Variables, or a text that stands for them.
+fn role_vars<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Map<String, Value>>, D::Error> {
+    match Option::<Value>::deserialize(from)? {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(vars)) => Ok(Some(vars)),
+        Some(Value::String(text)) => Keywords::role_vars(&text)
+            .map(Some)
+            .map_err(|word| D::Error::custom(format_args!("`role_vars` has `{word}`, which is no `key=value`"))),
+        Some(_) => Err(D::Error::custom("`role_vars` is a mapping or a text of `key=value` pairs")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,5 +227,15 @@ mod tests {
         assert!(err.contains("playbok"), "{err}");
         let err = Keywords::parse(r#"{"tags": 3}"#).unwrap_err().to_string();
         assert!(err.contains("a text or a list of texts"), "{err}");
+    }
+
+    #[test]
+    fn variables_of_a_role_may_hold_equals_signs_and_blanks() {
+        let vars = Keywords::role_vars("a=1 b='x y' c=k=v d=True e=[1,2] f=").unwrap();
+        let expected = serde_json::json!({"a": 1, "b": "x y", "c": "k=v", "d": true, "e": [1, 2], "f": ""});
+        assert_eq!(Value::Object(vars.clone()), expected);
+        let keywords = Keywords::parse(r#"{"role_vars": "a=1 b='x y' c=k=v d=True e=[1,2] f="}"#).unwrap();
+        assert_eq!(keywords.role_vars, Some(vars));
+        assert_eq!(Keywords::role_vars("a=1 b").unwrap_err(), "b");
     }
 }
