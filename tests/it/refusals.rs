@@ -253,6 +253,7 @@ fn run_id_refused() {
     Case::of("run-id-refused", JOB)
         .after(|project| fs::write(project.path("site.yml"), playbook).unwrap())
         .after(|project| fs::create_dir_all(project.path("artifacts/release-1")).unwrap())
+        .after(|project| fs::write(project.path("artifacts/release-1/run.json"), "{}").unwrap())
         .command(&["run", "--run-id", "release-1"])
         .command(&["run", "--run-id", "../up"])
         .finish();
