@@ -261,7 +261,10 @@ fn shells_and_the_manual_know_every_command() {
     }
     for command in commands {
         let page = fs::read_to_string(project.path(&format!("man/playwarden-{command}.1"))).unwrap();
-        assert!(page.contains(".SH NAME") && page.contains(&format!("playwarden\\-{}", command.replace('-', "\\-"))), "{page}");
+        assert!(
+            page.contains(".SH NAME") && page.contains(&format!("playwarden\\-{}", command.replace('-', "\\-"))),
+            "{page}"
+        );
         assert!(out.contains(&format!("man/playwarden-{command}.1\n")), "{out}");
     }
     assert_eq!(stdout(&project, &["man"]), fs::read_to_string(project.path("man/playwarden.1")).unwrap());
