@@ -74,7 +74,8 @@ impl Folder {
         for job in &config.jobs {
             match JobPlan::resolve(&config, &job.name, &Overrides::default(), &self.environment) {
                 Ok(plan) => {
-                    let arguments: Vec<_> = plan.arguments(Path::new("")).iter().map(|arg| arg.to_str().unwrap().into()).collect();
+                    let arguments: Vec<_> =
+                        plan.arguments(Path::new("")).iter().map(|arg| arg.to_str().unwrap().into()).collect();
                     plans.push(json!({"arguments": Value::Array(arguments), "plan": plan}));
                 }
                 Err(list) => findings.extend(config.findings(list)),

@@ -17,6 +17,7 @@
 //! - `begin`: a runner.toml for a folder, and an Ansible for a machine that has none
 //! - `reading`: what the commands tell of runs, live ones among them
 //! - `refusals`: bad input, and what is said about it
+//! - `remote`: jobs that run elsewhere, with a real ansible-runner as the other half
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
 //! - `loss`: the host is killed, and nothing else is lost; `witness` is who says so
@@ -51,6 +52,7 @@ mod plays;
 mod python;
 mod reading;
 mod refusals;
+mod remote;
 mod reports;
 mod rooms;
 mod runs;

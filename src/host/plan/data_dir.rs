@@ -130,7 +130,7 @@ impl Resolver<'_> {
         if let Some(program) = &keywords.binary {
             return Some(Work::Program { name: program.clone() });
         }
-        let playbook = keywords.playbook.clone().filter(|playbook| *playbook != Value::from(""));
+        let playbook = keywords.playbook.clone().filter(|playbook| playbook.as_str() != Some(""));
         let module = keywords.module.clone().filter(|module| !module.is_empty());
         let role = keywords.role.clone().filter(|role| !role.is_empty());
         let named = [playbook.is_some(), module.is_some(), role.is_some()];

@@ -26,6 +26,12 @@ pub(crate) const SERIES: [Series; 5] = [
 /// The file that says what an environment holds. Without it, an environment is not ours.
 const STAMP: &str = "playwarden-stamp";
 
+/// The ansible-runner that Playwarden is compared with.
+pub(crate) const RUNNER: &str = "2.4.3";
+
+/// The file that says which ansible-runner an environment holds beside its ansible-core. It goes when that is made anew.
+const RUNNER_STAMP: &str = "ansible-runner-stamp";
+
 /// Stands in the stamp until the environment is complete.
 const UNFINISHED: &str = "unfinished\n";
 
@@ -89,6 +95,26 @@ pub(crate) fn install(project: &Project, wanted: &Wanted, venv: &Path) -> Result
     fs::write(&stamp_file, stamp_text(version, &python, venv))
         .map_err(|err| Failure::new(format!("cannot write `{}`", project.shown(&stamp_file))).because(err))?;
     Ok(Done::Now)
+}
+
+/// Installs ansible-runner into an environment that [`install`] made, unless it is there.
+pub(crate) fn install_runner(project: &Project, venv: &Path) -> Result<Done, Failure> {
+    let stamp = venv.join(RUNNER_STAMP);
+    if fs::read_to_string(&stamp).is_ok_and(|text| text.trim() == RUNNER) {
+        return Ok(Done::Already);
+    }
+    let mut pip = clean(&venv.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+    pip.arg(format!("ansible-runner=={RUNNER}"));
+    command::run(&mut pip, &format!("install ansible-runner {RUNNER} into `{}`", project.shown(venv)))?;
+    fs::write(&stamp, format!("{RUNNER}\n"))
+        .map_err(|err| Failure::new(format!("cannot write `{}`", project.shown(&stamp))).because(err))?;
+    Ok(Done::Now)
+}
+
+/// The version of ansible-core in an environment that [`install`] made.
+pub(crate) fn version(venv: &Path) -> Option<String> {
+    fs::read_to_string(venv.join(STAMP)).ok()?.lines().next().map(str::to_owned)
 }
 
 /// An environment knows its own folder, so that has to be in the stamp too: the repository may have been moved.
