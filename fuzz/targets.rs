@@ -62,3 +62,15 @@ pub(crate) fn config(bytes: &[u8]) {
     let shown = render_findings(&findings, Path::new(""), false);
     assert!(!must || shown.contains("runner.toml"), "{shown}");
 }
+
+/// A job's stream, or a run's, and then the same bytes as an archive alone. Nothing may be written beside the folder.
+pub(crate) fn stream(bytes: &[u8]) {
+    let outer = std::env::temp_dir().join(format!("playwarden-fuzz-{}", std::process::id()));
+    let folder = outer.join("in");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for read in [playwarden::fuzz::stream(bytes, &folder).err(), playwarden::fuzz::archive(bytes, &folder).err()] {
+        assert!(read.is_none_or(|text| !text.is_empty()));
+    }
+    assert_eq!(std::fs::read_dir(&outer).expect("the folder").count(), 1);
+    std::fs::remove_dir_all(&outer).expect("nothing that cannot be removed");
+}

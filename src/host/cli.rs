@@ -14,11 +14,14 @@ mod follow;
 mod init;
 mod install;
 mod pages;
+mod process;
 mod replay;
 mod run;
 mod runs;
 mod terminal;
 mod tools;
+mod transmit;
+mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,6 +58,12 @@ enum Command {
     Stop(background::StopArguments),
     /// Say whether a run is running: exit code 0, else 1
     IsAlive(background::IsAliveArguments),
+    /// Write a job to standard output, for a worker
+    Transmit(Box<RunArguments>),
+    /// Run the job on standard input, and write what happens to standard output
+    Worker(worker::WorkerArguments),
+    /// Show and keep what a worker writes, from standard input
+    Process(process::ProcessArguments),
     /// Check everything that can be known before a run
     Check(CheckArguments),
     /// List the runs, newest first
@@ -181,6 +190,10 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     crate::config::parse_duration(text).ok_or_else(|| "a time looks like `90s`, `10m` or `1h30m`".to_owned())
 }
 
+fn parse_size(text: &str) -> Result<u64, String> {
+    crate::config::parse_size(text).ok_or_else(|| "a size looks like `512MiB` or `4GiB`".to_owned())
+}
+
 /// Runs the program with this process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -197,6 +210,9 @@ pub fn main() -> ExitCode {
         Command::Start(arguments) => background::start(&context, &arguments).code(),
         Command::Stop(arguments) => background::stop(&context, &arguments).code(),
         Command::IsAlive(arguments) => background::is_alive(&context, &arguments).code(),
+        Command::Transmit(arguments) => transmit::transmit(&context, *arguments).code(),
+        Command::Worker(arguments) => worker::worker(&context, &arguments),
+        Command::Process(arguments) => process::process(&context, &arguments),
         Command::Check(arguments) => check::check(&context, &arguments).code(),
         Command::List(arguments) => runs::list(&context, &arguments).code(),
         Command::Show(arguments) => runs::show(&context, &arguments).code(),

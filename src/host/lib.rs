@@ -18,6 +18,7 @@ pub mod plan;
 mod ansible;
 mod builtin;
 pub mod process;
+mod remote;
 pub mod report;
 pub mod run;
 pub mod store;
@@ -31,9 +32,12 @@ pub use library::{Caller, Error, Events, Plan, Run, is_guard, run, run_async};
 /// Ways for fuzzing into what reads bytes that others made. No part of the library.
 #[doc(hidden)]
 pub mod fuzz {
+    use std::path::Path;
+
     use playwarden_event::{Event, Head};
 
     use crate::ansible::{Record, frames};
+    use crate::remote::{Bounds, Links, Message, StreamReader, at_worker, unpack};
     use crate::store::Redactor;
 
     /// Reads what a callback could send, as the run does: frame, record, redaction, typed event.
@@ -50,6 +54,37 @@ pub mod fuzz {
             }
         }
         Ok(events)
+    }
+
+    /// Reads a stream of whoever sends a job or works on one, and unpacks what is in it, as both ends do.
+    ///
+    /// # Errors
+    /// When it is no such stream; what came before that is unpacked.
+    pub fn stream(bytes: &[u8], folder: &Path) -> Result<usize, String> {
+        let bounds = Bounds { size: 1 << 20, links: Links::Inside };
+        let mut stream = StreamReader::new(bytes);
+        let mut count = 0;
+        loop {
+            match stream.next().map_err(|err| err.to_string())? {
+                Message::Archive(length) => {
+                    let archive = stream.archive(length, bounds.size).map_err(|err| err.to_string())?;
+                    unpack(archive, folder, bounds).map_err(|err| err.to_string())?;
+                }
+                Message::Keywords(text) => drop(at_worker(&text, folder).map_err(|err| err.to_string())?),
+                Message::Eof => return Ok(count),
+                _ => {}
+            }
+            count += 1;
+        }
+    }
+
+    /// Unpacks an archive, as both ends do.
+    ///
+    /// # Errors
+    /// When it is none, or leads elsewhere.
+    pub fn archive(bytes: &[u8], folder: &Path) -> Result<(), String> {
+        let bounds = Bounds { size: 1 << 20, links: Links::Inside };
+        unpack(std::io::Cursor::new(bytes), folder, bounds).map_err(|err| err.to_string())
     }
 }
 

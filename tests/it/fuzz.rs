@@ -82,3 +82,8 @@ fn no_component_makes_the_loader_panic() {
 fn no_runner_toml_makes_its_checks_panic() {
     fuzz("config", Vec::new(), 1500, targets::config);
 }
+
+#[test]
+fn no_stream_makes_its_reader_panic_or_writes_elsewhere() {
+    fuzz("stream", Vec::new(), 600, targets::stream);
+}

@@ -17,6 +17,7 @@
 //! - `begin`: a runner.toml for a folder, and an Ansible for a machine that has none
 //! - `reading`: what the commands tell of runs, live ones among them
 //! - `refusals`: bad input, and what is said about it
+//! - `remote`: jobs that run elsewhere, with a real ansible-runner as the other half
 //! - `reports`: what is made of runs that are over
 //! - `runs`: files, ids, and reading runs back
 //! - `prompts`: what is typed, what nobody answers, keys for an agent
@@ -53,6 +54,7 @@ mod prompts;
 mod python;
 mod reading;
 mod refusals;
+mod remote;
 mod reports;
 mod rooms;
 mod runs;

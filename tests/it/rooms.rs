@@ -13,9 +13,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("run", &["config", "plan", "ansible", "builtin", "process", "store"]),
     ("tools", &["plan"]),
+    ("remote", &["plan"]),
     ("report", &["config", "store", "run"]),
     ("library", &["config", "plan", "process", "store", "run", "report"]),
-    ("cli", &["config", "plan", "ansible", "process", "store", "run", "tools", "report"]),
+    ("cli", &["config", "plan", "ansible", "process", "store", "run", "tools", "remote", "report"]),
 ];
 
 /// Each package, and each way to the environment, that only some rooms may name.

@@ -17,6 +17,9 @@ use crate::project::Project;
 /// Tells the tests which virtual environment has the Ansible they use.
 pub(crate) const VENV: &str = "PLAYWARDEN_TEST_ANSIBLE";
 
+/// Tells the tests which ansible-runner is the other half of what streams jobs.
+pub(crate) const RUNNER: &str = "PLAYWARDEN_TEST_RUNNER";
+
 /// Modules of the tests that no Ansible takes part in, or whose subject is the command line, the configuration or the
 /// documentation: what they show on one core holds on all. Everything else is run on every core, a module that is new too.
 pub(crate) const ONE_CORE: [&str; 9] =

@@ -12,7 +12,7 @@ use crate::figures::{self, Figures};
 use crate::it;
 use crate::project::Project;
 use crate::setup;
-use crate::setup::ansible::{self, Wanted};
+use crate::setup::ansible::{self, RUNNER, Wanted};
 use crate::steps::{Done, Steps, seconds};
 
 #[derive(Args, Debug, Default)]
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 
 /// How many steps [`run`] takes after setting up.
 pub(crate) fn steps(arguments: &Arguments) -> usize {
-    if arguments.ansible_core.is_some() { 1 } else { 2 }
+    if arguments.ansible_core.is_some() { 3 } else { 4 }
 }
 
 /// Sets up what is missing and runs the tests.
@@ -46,9 +46,19 @@ pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -
     };
     setup::with_ansible(project, steps, &wanted, &venv)?;
 
+    // The other half of what streams jobs, in an environment that only tests use.
+    let version = ansible::version(&venv);
+    let version = version.ok_or_else(|| Failure::new("the environment does not say its version of ansible-core"))?;
+    let beside = ansible::environment(project, &version);
+    let wanted = Wanted::Version { version, python: arguments.python.clone() };
+    let place = project.shown(&beside);
+    steps.take(&format!("ansible-core in {place}"), || ansible::install(project, &wanted, &beside))?;
+    steps.take(&format!("ansible-runner {RUNNER} beside it"), || ansible::install_runner(project, &beside))?;
+
     // One profile for everything: the WebAssembly engine is compiled once.
     let mut host = project.host_cargo();
     host.args(["test", "--release", "--locked", "--workspace", "--no-fail-fast"]).env(it::VENV, &venv);
+    host.env(it::RUNNER, beside.join("bin/ansible-runner"));
     let figures = figures::file(project, "test")?;
     host.env(figures::FILE, &figures);
     if arguments.ansible_core.is_some() {

@@ -1,6 +1,6 @@
 //! `playwarden run`.
 
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, take};
 use std::{env, io, thread};
 
 use playwarden_sandbox::Sandbox;
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, arguments: RunArguments) -> u8 {
 }
 
 /// Returns the last run.
-fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finished>, Exit> {
+fn carry_out(context: &Context, mut arguments: RunArguments) -> Result<Option<Finished>, Exit> {
     let detached = arguments.detached.clone().map(Detached::new).transpose();
     let _detached = detached.map_err(|err| fatal(context, &err))?;
     let (config, warnings) = context.config().map_err(|findings| {
@@ -53,24 +53,7 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
     }
 
     let until_eof = arguments.data_dir.until_eof();
-    let mut overrides = Overrides {
-        inventory: arguments.inventory,
-        limit: arguments.limit,
-        tags: arguments.tags,
-        skip_tags: arguments.skip_tags,
-        extra_vars: arguments.extra_vars,
-        vault_ids: arguments.vault_id,
-        check: arguments.check.then_some(true),
-        diff: arguments.diff.then_some(true),
-        forks: arguments.forks,
-        verbosity: (arguments.verbose > 0).then_some(arguments.verbose),
-        timeout: arguments.timeout,
-        run_id: arguments.run_id,
-        user: context.user(),
-        reason: arguments.reason,
-        keywords: Keywords::default(),
-    };
-    arguments.data_dir.put_into(context, &mut overrides)?;
+    let overrides = overrides(context, &mut arguments)?;
     if overrides.keywords != Keywords::default() && !is_data_dir {
         let hint = "name the folder with `--private-data-dir`, or write it in runner.toml";
         let text = "a flag for a private data dir was given, and the job has none";
@@ -153,6 +136,29 @@ fn carry_out(context: &Context, arguments: RunArguments) -> Result<Option<Finish
     Ok(last)
 }
 
+/// Takes what the command line says about jobs.
+pub(super) fn overrides(context: &Context, arguments: &mut RunArguments) -> Result<Overrides, Exit> {
+    let mut overrides = Overrides {
+        inventory: take(&mut arguments.inventory),
+        limit: arguments.limit.take(),
+        tags: take(&mut arguments.tags),
+        skip_tags: take(&mut arguments.skip_tags),
+        extra_vars: take(&mut arguments.extra_vars),
+        vault_ids: take(&mut arguments.vault_id),
+        check: arguments.check.then_some(true),
+        diff: arguments.diff.then_some(true),
+        forks: arguments.forks,
+        verbosity: (arguments.verbose > 0).then_some(arguments.verbose),
+        timeout: arguments.timeout,
+        run_id: arguments.run_id.take(),
+        user: context.user(),
+        reason: arguments.reason.take(),
+        keywords: Keywords::default(),
+    };
+    take(&mut arguments.data_dir).put_into(context, &mut overrides)?;
+    Ok(overrides)
+}
+
 /// The jobs that are meant: those named, or the only one.
 fn choose(context: &Context, config: &Config, named: &[String]) -> Result<Vec<String>, Exit> {
     if let Some(unknown) = named.iter().find(|name| config.job(name).is_none()) {
@@ -190,6 +196,12 @@ fn listen(until_eof: bool) -> io::Result<watch::Receiver<u32>> {
             sender.send_modify(|times| *times += 1);
         });
     }
+    signals(&sender)?;
+    Ok(receiver)
+}
+
+/// Counts the signals that ask for the end.
+pub(super) fn signals(sender: &watch::Sender<u32>) -> io::Result<()> {
     let ignored = ignored_signals();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
@@ -203,7 +215,7 @@ fn listen(until_eof: bool) -> io::Result<watch::Receiver<u32>> {
             }
         });
     }
-    Ok(receiver)
+    Ok(())
 }
 
 /// Returns the signals that this process ignores, a bit each; none where the kernel does not say.
@@ -232,7 +244,12 @@ fn fatal(context: &Context, err: &(dyn std::error::Error + 'static)) -> Exit {
 }
 
 /// Loads the plugins of a job and says what there is to say about them.
-async fn prepared(context: &Context, config: &Config, plan: &JobPlan, sandbox: &Sandbox) -> Result<Prepared, Exit> {
+pub(super) async fn prepared(
+    context: &Context,
+    config: &Config,
+    plan: &JobPlan,
+    sandbox: &Sandbox,
+) -> Result<Prepared, Exit> {
     let say = |troubles: &[Trouble]| {
         let mut findings = trouble_findings(config, &plan.job, troubles);
         findings.settle();

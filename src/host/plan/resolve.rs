@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::answers::Passwords;
 use super::data_dir::{Given, role_play};
 use super::files::Missing;
-use super::{Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret, Work, ansible, files};
+use super::{
+    AnsiblePlan, Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret, Work, ansible, files,
+};
 use crate::config::{self, Config, Finding, Job, JobWork, Plugin, Restart, did_you_mean};
 
 /// The longest argument that Linux passes on: 32 pages with the closing NUL.
@@ -30,8 +32,32 @@ impl JobPlan {
         overrides: &Overrides,
         environment: &Environment,
     ) -> Result<Self, Vec<Finding>> {
+        Self::resolve_in(config, job, overrides, environment, false)
+    }
+
+    /// The same for a job that runs elsewhere: here there need be no Ansible.
+    ///
+    /// # Errors
+    ///
+    /// As [`JobPlan::resolve`].
+    pub fn resolve_elsewhere(
+        config: &Config,
+        job: &str,
+        overrides: &Overrides,
+        environment: &Environment,
+    ) -> Result<Self, Vec<Finding>> {
+        Self::resolve_in(config, job, overrides, environment, true)
+    }
+
+    fn resolve_in(
+        config: &Config,
+        job: &str,
+        overrides: &Overrides,
+        environment: &Environment,
+        elsewhere: bool,
+    ) -> Result<Self, Vec<Finding>> {
         let Some(job) = config.job(job) else { return Err(vec![unknown_job(config, job)]) };
-        let mut resolver = Resolver::new(config, job, environment);
+        let mut resolver = Resolver { elsewhere, ..Resolver::new(config, job, environment) };
         let plan = resolver.plan(overrides);
         match plan {
             Some(plan) if resolver.findings.is_empty() => Ok(plan),
@@ -65,6 +91,8 @@ pub(super) struct Resolver<'a> {
     pub(super) job: &'a Job,
     pub(super) environment: &'a Environment,
     pub(super) root: PathBuf,
+    /// Ansible is not here.
+    elsewhere: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) warnings: Vec<Finding>,
 }
@@ -72,7 +100,7 @@ pub(super) struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     fn new(config: &'a Config, job: &'a Job, environment: &'a Environment) -> Self {
         let root = root(config, environment);
-        Self { config, job, environment, root, findings: Vec::new(), warnings: Vec::new() }
+        Self { config, job, environment, root, elsewhere: false, findings: Vec::new(), warnings: Vec::new() }
     }
 }
 
@@ -91,7 +119,14 @@ impl Resolver<'_> {
         let plugins: Vec<_> = job.plugins.iter().map(|plugin| self.plugin(plugin)).collect();
         let more_extra_vars = self.more_extra_vars(&overrides.extra_vars);
         let work = work?;
-        let used = ansible::find(self.config, work.program(), &self.root, self.environment);
+        let used = match self.elsewhere {
+            true => Ok(AnsiblePlan {
+                executable: work.program().into(),
+                config: "ansible-config".into(),
+                on_host_loss: self.config.ansible.on_host_loss,
+            }),
+            false => ansible::find(self.config, work.program(), &self.root, self.environment),
+        };
         let used = used.map_err(|finding| self.findings.push(*finding)).ok();
         self.check_folders(&plugins, used.as_ref());
         let is_given = job.private_data_dir.is_some();
