@@ -81,10 +81,11 @@ impl Resolver<'_> {
             };
             self.warnings.push(Finding::warning("unknown-key", &folder.join("env/settings"), message).help(help));
         }
-        if settings.needs_bubblewrap() {
-            let message = "isolation by bubblewrap is not offered".to_owned();
+        // A run that is to be isolated does not go on without that.
+        if settings.is_isolated() && !self.elsewhere {
+            let message = "isolation, by a container or by bubblewrap, is not offered by this version".to_owned();
             let finding = Finding::error("not-offered", Path::new(""), message);
-            self.findings.push(finding.help("name a container's image, with `podman` or `docker` as the executable"));
+            self.findings.push(finding.help("leave out `process_isolation` to run on this machine as it is"));
         }
 
         let mut given = Given {
@@ -273,7 +274,6 @@ impl Resolver<'_> {
                 (_, Some(true)) => EventData::Failed,
                 _ => EventData::All,
             },
-            output: !settings.suppress_output_file(),
             quiet: settings.is_quiet(),
             newest: keywords.rotate_artifacts.filter(|number| *number > 0),
             fact_cache,

@@ -40,8 +40,6 @@ pub struct Keep {
     pub job_events: bool,
     /// Which of those files, and of the events that are shown, have `event_data`.
     pub event_data: EventData,
-    /// Whether what Ansible prints is kept.
-    pub output: bool,
     /// Whether nothing is shown while the run lasts.
     pub quiet: bool,
     /// How many runs are kept, this one included; of older ones only those that are over are removed.
@@ -52,14 +50,7 @@ pub struct Keep {
 
 impl Default for Keep {
     fn default() -> Self {
-        Self {
-            job_events: false,
-            event_data: EventData::All,
-            output: true,
-            quiet: false,
-            newest: None,
-            fact_cache: None,
-        }
+        Self { job_events: false, event_data: EventData::All, quiet: false, newest: None, fact_cache: None }
     }
 }
 

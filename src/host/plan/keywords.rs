@@ -98,7 +98,7 @@ pub struct Keywords {
     pub quiet: Option<bool>,
     /// Whether events are shown instead of Ansible's text.
     pub json_mode: Option<bool>,
-    /// Whether what Ansible prints is not kept.
+    /// What Ansible prints is evidence, and always kept.
     pub suppress_output_file: Option<bool>,
     /// As [`Keywords::quiet`].
     pub suppress_ansible_output: Option<bool>,

@@ -92,7 +92,7 @@ pub(super) struct Resolver<'a> {
     pub(super) environment: &'a Environment,
     pub(super) root: PathBuf,
     /// Ansible is not here.
-    elsewhere: bool,
+    pub(super) elsewhere: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) warnings: Vec<Finding>,
 }

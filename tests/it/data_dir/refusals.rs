@@ -34,8 +34,13 @@ fn what_cannot_be_run_is_refused_with_a_remedy() {
         &project,
         &["-p", "test.yml", "--process-isolation", "--process-isolation-executable", "bwrap"],
         2,
-        &["bubblewrap is not offered"],
+        &["by bubblewrap, is not offered"],
     );
+    // What is to be isolated does not run without that.
+    let arguments = ["-p", "test.yml", "--process-isolation", "--container-image", "quay.io/org/ee:1"];
+    refused(&project, &arguments, 2, &["by a container or"]);
+    let project = project.file("d/env/settings", "process_isolation: true\ncontainer_image: x\n");
+    refused(&project, &["-p", "test.yml"], 2, &["by a container or", "`process_isolation`"]);
     let shown = project.playwarden(&["run", "-p", "test.yml"]).expect(30);
     assert!(shown.stderr.contains("no `runner.toml`"), "{}", shown.stderr);
 }

@@ -7,8 +7,15 @@ use serde_json::{Map, Value};
 
 use crate::plan::keywords::Keywords;
 
-/// Settings that are known and have no meaning here: of a terminal that is asked again and again, and of bubblewrap.
-const WITHOUT_MEANING: [&str; 9] = [
+/// Settings that are known and have no meaning here: of a terminal that is asked again and again, of isolation, which is
+/// refused as such, and against keeping what Ansible prints, which is evidence.
+const WITHOUT_MEANING: [&str; 15] = [
+    "suppress_output_file",
+    "process_isolation_executable",
+    "container_image",
+    "container_volume_mounts",
+    "container_options",
+    "container_auth_data",
     "pexpect_timeout",
     "pexpect_use_poll",
     "process_isolation_path",
@@ -27,16 +34,10 @@ pub(super) struct Settings {
     idle_timeout: Option<f64>,
     job_timeout: Option<f64>,
     subprocess_timeout: Option<f64>,
-    suppress_output_file: Option<bool>,
     suppress_ansible_output: Option<bool>,
     fact_cache: Option<String>,
     fact_cache_type: Option<String>,
-    pub(super) process_isolation: Option<bool>,
-    pub(super) process_isolation_executable: Option<String>,
-    pub(super) container_image: Option<String>,
-    pub(super) container_volume_mounts: Option<Vec<String>>,
-    pub(super) container_options: Option<Vec<String>>,
-    pub(super) container_auth_data: Option<Map<String, Value>>,
+    process_isolation: Option<bool>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
     #[serde(skip)]
@@ -54,18 +55,11 @@ impl Settings {
 
         let said = keywords.clone();
         let put = |to: &mut Option<bool>, from: Option<bool>| *to = from.or(*to);
-        put(&mut settings.suppress_output_file, said.suppress_output_file);
         put(&mut settings.suppress_ansible_output, said.suppress_ansible_output);
         put(&mut settings.process_isolation, said.process_isolation);
         settings.quiet = said.quiet.unwrap_or(false);
         settings.fact_cache = said.fact_cache.or(settings.fact_cache);
         settings.fact_cache_type = said.fact_cache_type.or(settings.fact_cache_type);
-        settings.process_isolation_executable =
-            said.process_isolation_executable.or(settings.process_isolation_executable);
-        settings.container_image = said.container_image.or(settings.container_image).filter(|image| !image.is_empty());
-        settings.container_volume_mounts = said.container_volume_mounts.or(settings.container_volume_mounts);
-        settings.container_options = said.container_options.or(settings.container_options);
-        settings.container_auth_data = said.container_auth_data.or(settings.container_auth_data);
         Ok((settings, unknown))
     }
 
@@ -75,10 +69,6 @@ impl Settings {
 
     pub(super) fn idle_timeout(&self) -> Option<Duration> {
         self.idle_timeout.and_then(duration)
-    }
-
-    pub(super) fn suppress_output_file(&self) -> bool {
-        self.suppress_output_file.unwrap_or(false)
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -91,10 +81,9 @@ impl Settings {
         is_file.then(|| self.fact_cache.clone().unwrap_or_else(|| "fact_cache".to_owned()))
     }
 
-    /// Whether a run is to be isolated by something else than a container.
-    pub(super) fn needs_bubblewrap(&self) -> bool {
-        let engine = self.process_isolation_executable.as_deref().unwrap_or("podman");
-        self.process_isolation.unwrap_or(false) && !["podman", "docker"].contains(&engine)
+    /// Whether a run is to be isolated from this machine.
+    pub(super) fn is_isolated(&self) -> bool {
+        self.process_isolation.unwrap_or(false)
     }
 }
 
