@@ -170,7 +170,7 @@ mod tests {
             ("vault.prod", "Vault password (prod): "),
             ("vault.dev", "Vault password (dev): "),
             ("ssh-key", "Enter passphrase for (stdin): "),
-            ("ssh-key", "Enter passphrase for key '/root/.ssh/id_ed25519': "),
+            ("ssh-key", "Enter passphrase for key '~/.ssh/id_ed25519': "),
         ];
         for name in ["ssh", "become", "vault", "vault.prod", "vault.dev", "ssh-key"] {
             for (of, prompt) in prompts {
