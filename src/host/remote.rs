@@ -2,8 +2,8 @@
 //!
 //! The form is ansible-runner's, so that either end may be one: lines of JSON, and archives in base64 between them.
 //!
-//! **Invariant:** nothing that a stream says leads out of the folder that it is unpacked into, and nothing that it says makes
-//! us keep more in memory or on disk than we allowed.
+//! **Invariant:** nothing that a stream says leads out of the folder that it is unpacked into, and no line and no archive of it
+//! makes us keep more in memory or on disk than we allowed for one. Their sum is not bounded.
 
 mod archive;
 mod job;

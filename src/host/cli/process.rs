@@ -24,7 +24,7 @@ pub(super) struct ProcessArguments {
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
-    /// Unpack so much at most
+    /// Refuse an archive that comes to more
     #[arg(long, value_name = "SIZE", value_parser = super::parse_size, default_value = "4GiB")]
     max_size: u64,
 }

@@ -40,7 +40,7 @@ pub(super) struct WorkerArguments {
     /// Print what this machine has, and do nothing else
     #[arg(long)]
     worker_info: bool,
-    /// Unpack so much at most
+    /// Refuse an archive that comes to more
     #[arg(long, value_name = "SIZE", value_parser = super::parse_size, default_value = "4GiB")]
     max_size: u64,
     #[command(subcommand)]
