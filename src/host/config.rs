@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 pub use self::explain::{CODES, explain};
 pub use self::finding::{Finding, Findings, Severity};
-pub use self::job::{Ansible, AnsibleUse, HOOK_LISTS, Job, JobWork, OnHostLoss, Stop, Survivors};
+pub use self::job::{Ansible, AnsibleUse, Container, Engine, HOOK_LISTS, Job, JobWork, OnHostLoss, Stop, Survivors};
 pub use self::near::{did_you_mean, near};
 pub use self::plugin::{
     BUILTINS, Component, FaultAction, Grants, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin, Restart, SecretSource,

@@ -10,6 +10,7 @@
 mod ansible;
 mod answers;
 mod arguments;
+mod container;
 mod data_dir;
 mod files;
 mod grants;
@@ -30,6 +31,8 @@ use serde_json::{Map, Value};
 
 pub use self::answers::{Answer, Ask, Secret};
 pub(crate) use self::arguments::{handed_extra_vars, handed_playbook};
+pub(crate) use self::container::{AGENT, Making, SHARED};
+pub use self::container::{ContainerPlan, Mount, Registry};
 pub use self::handed::{EventData, FactCache, Handed, HandedInventory, Keep};
 pub use self::keywords::Keywords;
 pub use self::private::PrivateAnsible;
@@ -200,7 +203,7 @@ pub struct JobPlan {
     pub warnings: Vec<Finding>,
 }
 
-/// How Ansible is started. All paths are absolute.
+/// How Ansible is started. Paths of this machine are absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AnsiblePlan {
     /// `ansible-playbook`, `ansible` for a module, or what is started in their place.
@@ -211,6 +214,8 @@ pub struct AnsiblePlan {
     pub config: PathBuf,
     /// What becomes of the run if the host dies.
     pub on_host_loss: OnHostLoss,
+    /// Where it runs, if not on this machine as it is: then `executable` is the name of a program there.
+    pub container: Option<ContainerPlan>,
 }
 
 /// What Ansible is asked to do.

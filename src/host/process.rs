@@ -8,6 +8,7 @@
 
 mod agent;
 mod child;
+mod container;
 mod guard;
 mod leftovers;
 pub(crate) mod terminal;
@@ -18,6 +19,7 @@ mod wire;
 pub(crate) const GUARD: &str = "__guard";
 
 pub(crate) use child::{Guarded, Spawn};
+pub(crate) use container::Container;
 pub use guard::guard_main;
 pub(crate) use guard::terminate_guard;
 pub(crate) use terminal::Terminal;

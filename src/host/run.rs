@@ -8,6 +8,7 @@
 
 mod closures;
 mod conclude;
+mod contain;
 mod dispatcher;
 mod ending;
 mod launch;

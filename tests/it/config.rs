@@ -124,7 +124,16 @@ fn every_code_of_a_finding_is_explained_and_shown_by_a_file() {
         .map(|finding| finding.code)
         .collect();
     // What a text cannot cause is tested beside the code, what takes a component in `refusals`.
-    let elsewhere = ["bad-argument", "bad-file", "not-utf-8", "too-large", "unknown-job", "unreadable-file"];
+    let elsewhere = [
+        "bad-argument",
+        "bad-file",
+        "no-engine",
+        "not-mounted",
+        "not-utf-8",
+        "too-large",
+        "unknown-job",
+        "unreadable-file",
+    ];
     let of_components =
         ["missing-hook", "no-builtins", "no-tick", "playbook-syntax", "plugin-config", "plugin-fault", "plugin-load"];
     let tested: BTreeSet<_> = shown.into_iter().chain(elsewhere).chain(of_components).collect();

@@ -13,6 +13,7 @@
 //! - `hooks`: plugins that observe, and what they may reach
 //! - `library`: the same from a Rust program
 //! - `python`: the same from a Python program, under ansible-runner's names
+//! - `containers`: Ansible in a container
 //! - `crowd`: many runs at once
 //! - `begin`: a runner.toml for a folder, and an Ansible for a machine that has none
 //! - `reading`: what the commands tell of runs, live ones among them
@@ -36,6 +37,7 @@ mod book;
 mod canary;
 mod chance;
 mod config;
+mod containers;
 mod crowd;
 mod data_dir;
 mod evidence;

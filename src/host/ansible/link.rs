@@ -4,9 +4,12 @@
 //! Ansible's main process is heard. What another one wrote is counted and dropped; it cannot be mixed into a frame,
 //! because the kernel never joins what two processes sent into one piece.
 
+use std::fs::{self, File};
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::{Path, PathBuf};
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType, recvmsg,
@@ -14,7 +17,7 @@ use rustix::net::{
 };
 use serde::Serialize;
 use tokio::io::Interest;
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::record::{Record, RecordError};
 
@@ -62,7 +65,7 @@ pub(crate) enum LinkError {
 
 /// The host's end.
 pub(crate) struct Link {
-    socket: UnixStream,
+    end: End,
     /// The one process that is heard; nobody before it is known.
     sender: Option<i32>,
     /// What was received last.
@@ -76,7 +79,32 @@ pub(crate) struct Link {
     closed: bool,
 }
 
+enum End {
+    /// Of a socket that Ansible inherits.
+    Connected(UnixStream),
+    /// In a folder that Ansible sees; whoever connects first is the callback, since nothing else runs before it.
+    Awaited { listener: UnixListener, path: PathBuf },
+}
+
 impl Link {
+    /// Listens in a folder for a callback that inherits nothing. Who connects is whom it listens to.
+    pub(crate) fn in_folder(folder: &Path, name: &str, max_event: u64) -> io::Result<Self> {
+        // A path may be longer than a socket's address.
+        let handle = File::open(folder)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd())).join(name);
+        let listener = StdUnixListener::bind(path)?;
+        sockopt::set_socket_passcred(&listener, true)?;
+        listener.set_nonblocking(true)?;
+        let end = End::Awaited { listener: UnixListener::from_std(listener)?, path: folder.join(name) };
+        Ok(Self::new(end, max_event))
+    }
+
+    fn new(end: End, max_event: u64) -> Self {
+        let largest = max_event + ENVELOPE;
+        let piece = vec![0; PIECE].into();
+        Self { end, sender: None, piece, buffer: Vec::new(), start: 0, largest, foreign: 0, closed: false }
+    }
+
     /// Makes the socket: the host's end, and the callback's.
     pub(crate) fn pair(max_event: u64) -> io::Result<(Self, OwnedFd)> {
         let flags = SocketFlags::CLOEXEC;
@@ -86,22 +114,24 @@ impl Link {
         sockopt::set_socket_send_buffer_size(&theirs, SEND_BUFFER)?;
         rustix::io::ioctl_fionbio(&ours, true)?;
         let socket = UnixStream::from_std(ours.into())?;
-        let largest = max_event + ENVELOPE;
-        let piece = vec![0; PIECE].into();
-        Ok((
-            Self { socket, sender: None, piece, buffer: Vec::new(), start: 0, largest, foreign: 0, closed: false },
-            theirs,
-        ))
+        Ok((Self::new(End::Connected(socket), max_event), theirs))
     }
 
-    /// Names the process to listen to. Nothing is read before.
+    /// Names the process to listen to, where it inherited the socket. Nothing is read before.
     pub(crate) fn listen_to(&mut self, pid: u32) {
-        self.sender = Some(pid.cast_signed());
+        if matches!(self.end, End::Connected(_)) {
+            self.sender = Some(pid.cast_signed());
+        }
+    }
+
+    /// Returns the process that is listened to, by its id on this machine.
+    pub(crate) fn sender(&self) -> Option<u32> {
+        self.sender.map(i32::cast_unsigned)
     }
 
     /// Whether it is known whom to listen to, and something can still come.
     pub(crate) fn is_listening(&self) -> bool {
-        self.sender.is_some() && !self.closed
+        !self.closed && (self.sender.is_some() || matches!(self.end, End::Awaited { .. }))
     }
 
     /// Returns how many bytes other processes wrote, and forgets them.
@@ -121,7 +151,12 @@ impl Link {
             if let Some(record) = self.buffered()? {
                 return Ok(Some(record));
             }
-            let (socket, piece) = (&self.socket, &mut self.piece);
+            if let End::Awaited { listener, path } = &self.end {
+                let (socket, _) = listener.accept().await?;
+                fs::remove_file(path).ok();
+                self.connected(socket)?;
+            }
+            let (End::Connected(socket), piece) = (&self.end, &mut self.piece) else { continue };
             match socket.async_io(Interest::READABLE, || receive(socket, piece)).await {
                 Ok((_, 0)) => return Ok(None),
                 Ok((sender, length)) => self.take(sender, length),
@@ -137,7 +172,8 @@ impl Link {
             if let Some(record) = self.buffered()? {
                 return Ok(Some(record));
             }
-            match receive(&self.socket, &mut self.piece) {
+            let End::Connected(socket) = &self.end else { return Ok(None) };
+            match receive(socket, &mut self.piece) {
                 Ok((_, 0)) => return Ok(None),
                 Ok((sender, length)) => self.take(sender, length),
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock || is_end(&err) => return Ok(None),
@@ -174,11 +210,20 @@ impl Link {
         let length = u32::try_from(text.len()).map_err(io::Error::other)?;
         let mut frame = length.to_be_bytes().to_vec();
         frame.extend(text);
+        let End::Connected(socket) = &self.end else { return Err(io::ErrorKind::NotConnected.into()) };
         let mut rest = &frame[..];
         while !rest.is_empty() {
-            let write = || Ok(send(&self.socket, rest, SendFlags::NOSIGNAL)?);
-            rest = &rest[self.socket.async_io(Interest::WRITABLE, write).await?..];
+            let write = || Ok(send(socket, rest, SendFlags::NOSIGNAL)?);
+            rest = &rest[socket.async_io(Interest::WRITABLE, write).await?..];
         }
+        Ok(())
+    }
+
+    /// Listens to the process at the other end, and to nobody else.
+    fn connected(&mut self, socket: UnixStream) -> io::Result<()> {
+        sockopt::set_socket_passcred(&socket, true)?;
+        self.sender = Some(sockopt::socket_peercred(&socket)?.pid.as_raw_nonzero().get());
+        self.end = End::Connected(socket);
         Ok(())
     }
 
@@ -287,6 +332,26 @@ mod tests {
         theirs.write_all(&whole[9..]).unwrap();
         assert!(matches!(link.record().await.unwrap(), Some(Record::End { .. })));
         assert_eq!(link.take_foreign(), "intruder".len() as u64);
+    }
+
+    #[tokio::test]
+    async fn who_connects_first_is_heard_and_nobody_can_connect_again() {
+        let folder = tempfile::tempdir().unwrap();
+        // Longer than the address of a socket may be.
+        let deep = folder.path().join("a".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        let mut link = Link::in_folder(&deep, "events", 1024).unwrap();
+        assert!(link.is_listening() && link.sender().is_none());
+        let short = folder.path().join("s");
+        std::os::unix::fs::symlink(&deep, &short).unwrap();
+        let mut theirs = StdUnixStream::connect(short.join("events")).unwrap();
+        theirs.write_all(&frame(END)).unwrap();
+        assert!(matches!(link.record().await.unwrap(), Some(Record::End { .. })));
+        assert_eq!(link.sender(), Some(std::process::id()));
+        assert!(!deep.join("events").exists());
+        drop(theirs);
+        assert!(link.record().await.unwrap().is_none());
+        assert!(!link.is_listening());
     }
 
     #[tokio::test]

@@ -7,8 +7,9 @@ use crate::plan::{Handed, JobPlan, Work};
 
 /// Returns what Ansible has against the plan's playbook; none when nothing, or when there is no playbook.
 pub(crate) fn syntax_error(plan: &JobPlan) -> Option<String> {
-    // What is handed over is only there while a run lasts.
-    if !matches!(plan.work, Work::Playbook { .. }) || plan.handed != Handed::default() {
+    // What is handed over is only there while a run lasts, and so is a container.
+    let is_here = plan.ansible.container.is_none();
+    if !is_here || !matches!(plan.work, Work::Playbook { .. }) || plan.handed != Handed::default() {
         return None;
     }
     let handed = Path::new("");

@@ -157,6 +157,23 @@ virtual environment that `use` names. It takes `ansible`, `ansible-playbook` and
     use = { venv = \".venv\" }",
     ),
     (
+        "no-engine",
+        "Ansible is to run in a container, and the program that makes containers is not on
+the PATH. Install podman or docker, or name the one that is there.
+
+    [ansible]
+    use = { container = \"quay.io/org/ee:1\", engine = \"docker\" }",
+    ),
+    (
+        "not-mounted",
+        "Ansible runs in a container and is told of a file or folder that the container does
+not have. It has the folder of runner.toml, at `/runner/project`, or the private data
+dir, at `/runner`, and what is mounted besides.
+
+    [ansible]
+    use = { container = \"quay.io/org/ee:1\", mounts = [\"/srv/inventory:/srv/inventory:ro\"] }",
+    ),
+    (
         "no-builtins",
         "The plugin is a built-in one, but this program was compiled before the plugins were,
 so it carries none. Build it with the repository's own command, which makes the plugins
@@ -346,9 +363,10 @@ its rights, or name another file.
     ),
     (
         "unused-key",
-        "`mode` or `tick` is set for a plugin that is no cancel policy where it would
-count. Only policies give verdicts and are asked by time, so the key does nothing;
-perhaps the plugin should be a policy.
+        "A key does nothing where it stands. `mode` or `tick` is set for a plugin that is no
+cancel policy where it would count: only policies give verdicts and are asked by time,
+so perhaps the plugin should be a policy. Or `container_image` is set in a private data
+dir without `process_isolation`, which alone puts Ansible into a container.
 
     [jobs.deploy]
     cancel-policies = [\"fail-budget\"]",

@@ -36,6 +36,43 @@ pub enum AnsibleUse {
     Private,
     /// That of a virtual environment, by its folder as written.
     Venv(String),
+    /// That of a container's image.
+    Container(Container),
+}
+
+/// A container that Ansible runs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// The name of the image, as the engine takes it.
+    pub image: String,
+    /// What makes it.
+    pub engine: Engine,
+    /// `SOURCE:TARGET` or `SOURCE:TARGET:OPTIONS`, the source as written.
+    pub mounts: Vec<String>,
+}
+
+/// A program that runs containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// podman.
+    #[default]
+    Podman,
+    /// docker.
+    Docker,
+}
+
+impl Engine {
+    pub(super) const WORDS: [(&'static str, Self); 2] = [("podman", Self::Podman), ("docker", Self::Docker)];
+
+    /// Returns the program's name.
+    #[must_use]
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Podman => "podman",
+            Self::Docker => "docker",
+        }
+    }
 }
 
 /// What becomes of a run whose host died.

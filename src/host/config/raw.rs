@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::job::{Ansible, AnsibleUse, HOOK_LISTS, OnHostLoss, Stop, Survivors};
+use super::job::{Ansible, AnsibleUse, Container, Engine, HOOK_LISTS, OnHostLoss, Stop, Survivors};
 use super::names::check_variable;
 use super::near::near;
 use super::plugin::SecretSource;
@@ -165,7 +165,7 @@ fn read_ansible(notes: &mut Notes<'_>, mut table: Table<'_>) -> Ansible {
 }
 
 /// What `use` may say in this version.
-const OFFERED: &str = "write \"path\", \"private\" or { venv = \"DIR\" }";
+const OFFERED: &str = "write \"path\", \"private\", { venv = \"DIR\" } or { container = \"IMAGE\" }";
 
 fn read_use(notes: &mut Notes<'_>, table: &mut Table<'_>) -> Option<AnsibleUse> {
     let (span, value) = table.take("use")?;
@@ -180,24 +180,60 @@ fn read_use(notes: &mut Notes<'_>, table: &mut Table<'_>) -> Option<AnsibleUse> 
         }
         DeValue::Table(shape) => {
             let mut shape = Table::new("`use`", span, shape);
-            let container = shape.keys().get("container");
-            shape.not_offered(notes, &["container"], OFFERED);
+            let keys = shape.keys();
             let venv = shape.string(notes, "venv");
-            if container.is_some() {
-                // What belongs to a container is refused with it.
-                shape.take("engine");
-                shape.take("mounts");
-            } else if shape.keys().get("venv").is_none() {
-                notes.error("missing-key", shape.span.clone(), "`use` does not say what to use");
-            }
+            let image = shape.string(notes, "container");
+            let container = read_container(notes, &mut shape);
+            let beside = ["engine", "mounts"].into_iter().find_map(|key| Some((key, keys.get(key)?)));
+            let used = match (image, venv) {
+                (Some(image), Some(_)) => {
+                    let help = "leave one of them out".to_owned();
+                    notes.error_with_help("conflict", image.span(), "`use` has `venv` and `container`", help);
+                    None
+                }
+                (Some(image), None) if image.get_ref().starts_with('-') => {
+                    notes.error("bad-value", image.span(), format!("`{}` is no name of an image", image.get_ref()));
+                    None
+                }
+                (Some(image), None) => container
+                    .map(|container| AnsibleUse::Container(Container { image: image.into_inner(), ..container })),
+                (None, venv) => {
+                    let is_named = keys.get("container").is_some();
+                    if let (Some((key, span)), false) = (beside, is_named) {
+                        let message = format!("`{key}` belongs to a `container`, and none is named");
+                        notes.error("conflict", span.clone(), message);
+                    } else if keys.get("venv").is_none() && !is_named {
+                        notes.error("missing-key", shape.span.clone(), "`use` does not say what to use");
+                    }
+                    venv.map(|venv| AnsibleUse::Venv(venv.into_inner()))
+                }
+            };
             shape.finish(notes);
-            venv.map(|venv| AnsibleUse::Venv(venv.into_inner()))
+            used
         }
         _ => {
-            notes.wrong_type("use", "\"path\", \"private\" or { venv = \"DIR\" }", value);
+            notes.wrong_type("use", &OFFERED["write ".len()..], value);
             None
         }
     }
+}
+
+/// Reads what stands beside an image.
+fn read_container(notes: &mut Notes<'_>, shape: &mut Table<'_>) -> Option<Container> {
+    let engine = shape.word(notes, "engine", &Engine::WORDS, &[]).unwrap_or_default();
+    let mounts = shape.strings(notes, "mounts", false).unwrap_or_default();
+    let mut sound = true;
+    for mount in &mounts {
+        let mut parts = mount.get_ref().splitn(3, ':');
+        if parts.next().is_none_or(str::is_empty) || parts.next().is_none_or(|target| !target.starts_with('/')) {
+            let message = format!("`{}` does not say what is mounted where", mount.get_ref());
+            let help = "write \"SOURCE:/TARGET\", or \"SOURCE:/TARGET:ro\"".to_owned();
+            notes.error_with_help("bad-value", mount.span(), message, help);
+            sound = false;
+        }
+    }
+    let mounts = mounts.into_iter().map(Spanned::into_inner).collect();
+    sound.then(|| Container { image: String::new(), engine, mounts })
 }
 
 fn read_defaults(notes: &mut Notes<'_>, mut table: Table<'_>) -> RawJob {

@@ -38,6 +38,10 @@ pub(super) fn find(
         AnsibleUse::Private => newest_private(name, environment).ok_or_else(|| {
             refuse("no private Ansible is installed".to_owned(), format!("install one with `{INSTALL}`"))
         })?,
+        AnsibleUse::Container(_) => {
+            let message = "this is asked of an Ansible of this machine, and `use` names a container".to_owned();
+            return Err(refuse(message, "ask it in the container's image".to_owned()));
+        }
         AnsibleUse::Venv(written) => {
             let venv = files::absolute(written, root, environment);
             let executable = venv.join("bin").join(name);
@@ -60,7 +64,7 @@ pub(super) fn find(
             Box::new(Finding::error("no-ansible", Path::new(""), format!("there is no program `{other}`")).help(help))
         })?,
     };
-    Ok(AnsiblePlan { executable, config: ansible_config, on_host_loss: config.ansible.on_host_loss })
+    Ok(AnsiblePlan { executable, config: ansible_config, on_host_loss: config.ansible.on_host_loss, container: None })
 }
 
 /// A program beside Ansible's, else on the PATH.
@@ -83,7 +87,7 @@ fn remedy(venv: &Path) -> String {
     format!("`python3 -m venv {venv} && {venv}/bin/pip install ansible-core`")
 }
 
-fn on_path(name: &str, environment: &Environment) -> Option<PathBuf> {
+pub(super) fn on_path(name: &str, environment: &Environment) -> Option<PathBuf> {
     let path = environment.vars.get("PATH")?;
     env::split_paths(path)
         // An empty entry means the current folder, which must not decide

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use self::settings::Settings;
+use super::container::Wanted;
 use super::keywords::Keywords;
 use super::resolve::Resolver;
 use super::{Answer, EventData, FactCache, Handed, Keep, Overrides, Secret, Work, files};
@@ -38,6 +39,8 @@ pub(super) struct Given {
     pub(super) timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) keep: Keep,
+    /// Where Ansible is to be isolated.
+    pub(super) container: Option<Wanted>,
     /// Values in files that look secret.
     pub(super) hidden: Vec<Secret>,
 }
@@ -81,11 +84,11 @@ impl Resolver<'_> {
             };
             self.warnings.push(Finding::warning("unknown-key", &folder.join("env/settings"), message).help(help));
         }
-        // A run that is to be isolated does not go on without that.
-        if settings.is_isolated() && !self.elsewhere {
-            let message = "isolation, by a container or by bubblewrap, is not offered by this version".to_owned();
-            let finding = Finding::error("not-offered", Path::new(""), message);
-            self.findings.push(finding.help("leave out `process_isolation` to run on this machine as it is"));
+        let (container, unused) = settings.container();
+        if unused {
+            let message = "a container's image is named, and without `process_isolation` it is not used".to_owned();
+            let warning = Finding::warning("unused-key", Path::new(""), message);
+            self.warnings.push(warning.help("add `process_isolation`, or leave the image out"));
         }
 
         let mut given = Given {
@@ -95,6 +98,8 @@ impl Resolver<'_> {
             timeout: settings.job_timeout(),
             idle_timeout: settings.idle_timeout(),
             keep: self.keep(&settings, keywords),
+            // Who runs the job elsewhere is told of it there.
+            container: container.filter(|_| !self.elsewhere),
             ..Given::default()
         };
         self.said_extra_vars(&mut given, keywords, folder);

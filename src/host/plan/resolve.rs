@@ -110,7 +110,7 @@ impl Resolver<'_> {
         let job = self.job;
         self.check_overrides(overrides);
         let folder = job.private_data_dir.as_ref().map(|dir| files::absolute(dir, &self.root, self.environment));
-        let mut given = folder.map(|folder| self.given(&folder, overrides)).unwrap_or_default();
+        let mut given = folder.as_ref().map(|folder| self.given(folder, overrides)).unwrap_or_default();
         let work = match (&job.private_data_dir, given.work.take()) {
             (None, _) => self.work(),
             (Some(_), work) => work,
@@ -119,17 +119,20 @@ impl Resolver<'_> {
         let plugins: Vec<_> = job.plugins.iter().map(|plugin| self.plugin(plugin)).collect();
         let more_extra_vars = self.more_extra_vars(&overrides.extra_vars);
         let work = work?;
-        let used = match self.elsewhere {
-            true => Ok(AnsiblePlan {
+        let is_given = job.private_data_dir.is_some();
+        let start = if is_given { given.folder.clone() } else { self.root.clone() };
+        let used = match self.container(given.container.take(), folder.as_deref(), &start, &work) {
+            Some(used) => used,
+            None if self.elsewhere => Ok(AnsiblePlan {
                 executable: work.program().into(),
                 config: "ansible-config".into(),
                 on_host_loss: self.config.ansible.on_host_loss,
+                container: None,
             }),
-            false => ansible::find(self.config, work.program(), &self.root, self.environment),
+            None => ansible::find(self.config, work.program(), &self.root, self.environment),
         };
         let used = used.map_err(|finding| self.findings.push(*finding)).ok();
         self.check_folders(&plugins, used.as_ref());
-        let is_given = job.private_data_dir.is_some();
         // Beside runner.toml, where all its runs are; without one, in the private data dir.
         let in_data_dir = is_given && (self.config.is_bare() || overrides.keywords.artifact_dir.is_some());
         let artifacts = if in_data_dir { given.artifacts } else { self.root.join("artifacts") };
@@ -144,13 +147,13 @@ impl Resolver<'_> {
         let ssh_key = given.ssh_key.or_else(|| self.ssh_key());
 
         let either = |mine: &[String], file: &[String]| if mine.is_empty() { file } else { mine }.to_vec();
-        let plan = JobPlan {
+        let mut plan = JobPlan {
             job: if self.config.is_bare() { work.name() } else { job.name.clone() },
             run_id: overrides.run_id.clone(),
             user: overrides.user.clone(),
             reason: overrides.reason.clone(),
             artifacts,
-            root: if is_given { given.folder } else { self.root.clone() },
+            root: start,
             ansible: used?,
             work,
             inventory,
@@ -183,6 +186,14 @@ impl Resolver<'_> {
             hidden: given.hidden,
             warnings: std::mem::take(&mut self.warnings),
         };
+        if !self.elsewhere {
+            for unseen in plan.move_inside() {
+                let shown = unseen.display();
+                let message = format!("the container does not have `{shown}`");
+                let finding = Finding::error("not-mounted", Path::new(""), message);
+                self.findings.push(finding.help(format!("mount it, such as by `\"{shown}:{shown}:ro\"` in `mounts`")));
+            }
+        }
         if plan.arguments(Path::new("")).iter().any(|argument| argument.len() > MAX_ARGUMENT) {
             let finding = self.finding("too-large", "extra-vars", "the extra vars are too large for a command line");
             self.findings.push(finding.help("put them into a file and name it in the playbook's `vars_files`"));

@@ -37,6 +37,8 @@ impl JobPlan {
         let mut values: BTreeSet<_> = all.flat_map(|vars| secret_values(&vars)).collect();
         let granted = self.plugins.iter().flat_map(|plugin| plugin.grants.secrets.values()).map(String::as_str);
         let typed = self.answers.iter().map(|answer| &answer.answer).chain(&self.ssh_key).chain(&self.hidden);
+        let registry = self.ansible.container.as_ref().and_then(|container| container.registry.as_ref());
+        let typed = typed.chain(registry.map(|registry| &registry.password));
         let typed = typed.map(Secret::reveal);
         for secret in granted.chain(typed) {
             let lines = secret.lines().filter(|line| line.chars().count() >= SHORTEST_LINE);

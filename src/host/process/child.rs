@@ -23,7 +23,7 @@ pub(crate) struct Spawn<'a> {
     pub(crate) stdout: File,
     pub(crate) stderr: File,
     /// A socket that it finds at the number [`Spawn::SOCKET`].
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Option<OwnedFd>,
     /// Variables of our environment that neither the guard nor anything below it gets.
     pub(crate) withheld: &'a [String],
     /// What it reads from; without one there is nothing to read.
@@ -51,8 +51,8 @@ impl Guarded {
         for name in spawn.withheld {
             command.env_remove(name);
         }
-        let mapping = FdMapping { parent_fd: spawn.socket, child_fd: Spawn::SOCKET };
-        command.fd_mappings(vec![mapping]).map_err(io::Error::other)?;
+        let mapping = spawn.socket.map(|socket| FdMapping { parent_fd: socket, child_fd: Spawn::SOCKET });
+        command.fd_mappings(mapping.into_iter().collect()).map_err(io::Error::other)?;
         let guard = command.spawn()?;
         // The guard has its ends now; ours must be the only ones left, or nobody would notice when it is gone.
         drop(command);

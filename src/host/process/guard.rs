@@ -3,7 +3,7 @@
 //! One thread reaps, one listens to the host, and this one decides. It holds no state but the step of the ending that it
 //! is at.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -42,6 +42,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A process that SIGKILL does not end in this time hangs in the kernel, and is named instead.
 const UNKILLABLE: Duration = Duration::from_secs(10);
+
+/// How podman and docker end when not the container but they themselves failed.
+const ENGINE_FAILED: i32 = 125;
 
 enum Input {
     Order(Order),
@@ -100,7 +103,10 @@ pub fn guard_main() -> io::Result<()> {
         }
     };
     let mut command = Command::new(&launch.program);
-    command.args(&launch.arguments).envs(launch.environment.iter().cloned()).current_dir(&launch.folder);
+    command
+        .args(arguments(&launch, agent.as_ref()))
+        .envs(launch.environment.iter().cloned())
+        .current_dir(&launch.folder);
     if let Some(agent) = &agent {
         command.env("SSH_AUTH_SOCK", agent.socket()).env_remove("SSH_AGENT_PID");
     }
@@ -108,6 +114,10 @@ pub fn guard_main() -> io::Result<()> {
         Some(terminal) => Stdio::from(terminal.theirs.try_clone()?),
         None => Stdio::null(),
     });
+    if let (Some(_), Some(terminal)) = (&launch.container, &terminal) {
+        // What is said at the terminal in there comes out here.
+        command.stdout(terminal.theirs.try_clone()?);
+    }
     let started = command.spawn();
     // The program's copy of the terminal is in it.
     drop(command);
@@ -127,11 +137,23 @@ pub fn guard_main() -> io::Result<()> {
     thread::spawn(move || reap(&sender));
 
     let leftovers = Leftovers::new(launch.temporary.clone(), main.pid);
-    let mut guard =
-        Guard { launch, host, main: Some(main), agent, step: Step::Running, due: None, is_alone: false, leftovers };
+    let mut guard = Guard {
+        launch,
+        host,
+        main: Some(main),
+        client_ended: false,
+        agent,
+        step: Step::Running,
+        due: None,
+        is_alone: false,
+        leftovers,
+    };
     guard.run(&inputs);
     if !matches!(guard.step, Step::Running | Step::Ended) {
         guard.leftovers.remove();
+        if let (Some(container), false) = (&guard.launch.container, guard.client_ended) {
+            container.remove();
+        }
     }
     guard.agent = None;
     let living = guard.living();
@@ -140,6 +162,21 @@ pub fn guard_main() -> io::Result<()> {
     }
     guard.host.tell(&Report::Over { alive: living.into_iter().map(tree::describe).collect() });
     Ok(())
+}
+
+/// The program's arguments, with the agent's socket among what a container sees.
+fn arguments(launch: &Launch, agent: Option<&Agent>) -> Vec<OsString> {
+    let mut arguments = launch.arguments.clone();
+    if let (Some(container), Some(agent)) = (&launch.container, agent) {
+        let (target, index) = &container.agent;
+        let mut mount = agent.socket().as_os_str().to_owned();
+        for part in [OsStr::new(":"), target.as_os_str()] {
+            mount.push(part);
+        }
+        let index = (*index).min(arguments.len());
+        arguments.splice(index..index, ["-v".into(), mount]);
+    }
+    arguments
 }
 
 /// Starts an agent and gives it the key. The passphrase may be asked for at the terminal, as long as nobody wants the end.
@@ -305,6 +342,8 @@ struct Guard {
     host: Host,
     /// The program itself, until it has ended.
     main: Option<Main>,
+    /// It ended by itself. Where it is the client of a container, that is over too.
+    client_ended: bool,
     /// As long as the program lives.
     agent: Option<Agent>,
     step: Step,
@@ -360,7 +399,10 @@ impl Guard {
         self.agent = None;
         self.host.tell(&Report::Exited(exit));
         // Workers of a program that was killed are not detached on purpose.
-        let normal = exit.signal.is_none();
+        // An engine that lost its container says so by a code of its own.
+        let lost = self.launch.container.is_some() && exit.code == Some(ENGINE_FAILED);
+        let normal = exit.signal.is_none() && !lost;
+        self.client_ended = normal && matches!(self.step, Step::Running | Step::Interrupting { .. });
         match self.step {
             Step::Running if normal && !self.launch.kill_survivors => {
                 // The host may yet find in what the program said last that nothing must stay.
@@ -385,8 +427,12 @@ impl Guard {
 
     /// Not SIGINT: workers die of it, one may hold the lock of the result queue, and Ansible then hangs for ever.
     fn interrupt(&mut self) {
-        if let Some(main) = &self.main {
-            main.signal(Signal::USR2);
+        match (&self.launch.container, &self.main) {
+            // The image may still be on its way.
+            (Some(container), _) if !container.is_made() => return self.terminate(),
+            (Some(container), _) => container.interrupt(),
+            (None, Some(main)) => main.signal(Signal::USR2),
+            _ => {}
         }
         self.due = Some(Instant::now() + REPEAT);
     }
@@ -395,11 +441,22 @@ impl Guard {
     fn terminate(&mut self) {
         self.step = Step::Terminating;
         self.due = Some(Instant::now() + self.launch.terminate);
-        self.signal_all(Signal::TERM);
+        match &self.launch.container {
+            // The client ends with it; a client that ends before leaves it alone.
+            Some(container) if self.main.is_some() && container.is_made() => container.terminate(),
+            // It is over, and what is left of the engine tidies up.
+            Some(_) if self.client_ended => {}
+            _ => {
+                self.signal_all(Signal::TERM);
+            }
+        }
     }
 
     fn kill(&mut self) {
         if !matches!(self.step, Step::Killing { .. }) {
+            if let (Some(container), false) = (&self.launch.container, self.client_ended) {
+                container.kill();
+            }
             self.step = Step::Killing { until: Instant::now() + UNKILLABLE };
             self.advance();
         }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use playwarden_event::Process;
 use serde::{Deserialize, Serialize};
 
+use super::container::Container;
+
 /// From the host.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Order {
@@ -45,6 +47,8 @@ pub(crate) struct Launch {
     pub(crate) temporary: Vec<String>,
     /// For an agent of its own, which ends with it.
     pub(crate) key: Option<Key>,
+    /// Where the program is only the client of a container.
+    pub(crate) container: Option<Container>,
     /// Whether the program goes on when the host is gone.
     pub(crate) outlive_host: bool,
 }

@@ -140,9 +140,7 @@ impl Run<'_> {
             match input {
                 Input::Person(times) => self.orders.extend(self.state.asked(times)),
                 Input::Record(record) => {
-                    if let (Ok(Some(Record::Hello { temporary, .. })), Some(guarded)) = (&record, &mut self.guarded) {
-                        guarded.watch_over(temporary.clone()).await;
-                    }
+                    self.greet(&live.link, &record).await;
                     self.take_record(&mut live.link, record).await;
                 }
                 Input::Report(report) => self.take_report(&mut live, report).await,
@@ -164,6 +162,17 @@ impl Run<'_> {
         }
         if let Some(guarded) = self.guarded.take() {
             guarded.join().await;
+        }
+    }
+
+    /// The callback says who and where it is.
+    async fn greet(&mut self, link: &Link, record: &Result<Option<Record>, LinkError>) {
+        let Ok(Some(Record::Hello { temporary, .. })) = record else { return };
+        if self.plan.ansible.container.is_some() {
+            // What was started is only the client, and the temporary folders are the container's own.
+            self.publisher.pid = link.sender().or(self.publisher.pid);
+        } else if let Some(guarded) = &mut self.guarded {
+            guarded.watch_over(temporary.clone()).await;
         }
     }
 
@@ -199,6 +208,7 @@ impl Run<'_> {
                 if let (Some(pid), None) = (self.publisher.pid, self.seen.exit) {
                     tree::kill(pid.cast_signed());
                 }
+                self.remove_container().await;
                 self.drain(&mut live.link).await;
                 live.over = true;
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use super::{Finished, Settings, Update};
 use crate::ansible::{CallbackPath, Installed, Link, TEMPORARY};
 use crate::config::{MAX_EVENT, OnHostLoss, Survivors};
 use crate::plan::{Handed, JobPlan, Work, handed_extra_vars, handed_playbook};
-use crate::process::{Guarded, Hidden, Key, Launch, Spawn};
+use crate::process::{Container, Guarded, Hidden, Key, Launch, Spawn};
 use crate::store::{EventFiles, Journal, Output, Redactor, RunFolder, RunRecord, Store, StoreError};
 
 /// See [`super::run`].
@@ -185,6 +186,20 @@ fn in_order(plan: &JobPlan, mut list: Vec<Judging>) -> Vec<Judging> {
 /// A policy and how often it is asked by time.
 type Judging = (Arc<LivePlugin>, Option<Duration>);
 
+/// How Ansible is started, and by what we hear of it.
+pub(super) struct Way {
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<OsString>,
+    /// What is added to the program's environment.
+    pub(super) environment: Vec<(OsString, OsString)>,
+    /// Ansible's environment, where it has nothing of the program's.
+    pub(super) environment_there: Option<Vec<(OsString, OsString)>>,
+    pub(super) link: Link,
+    /// The callback's end, where it inherits it.
+    pub(super) socket: Option<OwnedFd>,
+    pub(super) container: Option<Container>,
+}
+
 /// Ansible and its socket, while there are any.
 pub(super) struct Live {
     pub(super) link: Link,
@@ -204,30 +219,18 @@ impl Run<'_> {
             added.push(("ANSIBLE_CACHE_PLUGIN".into(), "jsonfile".into()));
             added.push(("ANSIBLE_CACHE_PLUGIN_CONNECTION".into(), self.folder.path().join(&cache.name).into()));
         }
-        let inherited = self.settings.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-        let environment = inherited.chain(added.iter().cloned()).collect();
-        let path = CallbackPath {
-            program: &self.plan.ansible.config,
-            folder: &self.plan.root,
-            environment: &environment,
-            cache: self.settings.cache.as_deref(),
-        };
-        let path = path.find().map_err(start)?;
         let private = self.folder.private();
         let files = |source| StoreError::Io { path: private.clone(), source };
-        let installed = Installed::into(&private, self.folder.spill()).map_err(files).map_err(disk)?;
-        if self.settings.color {
-            added.push(("ANSIBLE_FORCE_COLOR".into(), "1".into()));
-        }
-        added.extend(installed.environment(&path, Spawn::SOCKET, &environment));
-
-        let handed = self.folder.private().join("handed");
-        hand_over(self.plan, &handed).map_err(files).map_err(disk)?;
-        let arguments = self.plan.arguments(&handed);
-        self.write_command(&arguments, &added).map_err(disk)?;
+        let way = match &self.plan.ansible.container {
+            None => self.on_machine(added).map_err(start)?,
+            Some(container) => self.in_container(container, added).map_err(files).map_err(disk)?,
+        };
+        let Way { program, arguments, environment: added, environment_there, link, socket, container } = way;
+        self.write_command(&program, &arguments, environment_there.as_ref().unwrap_or(&added)).map_err(disk)?;
         if !self.plan.answers.is_empty() {
-            let typist = Typist::new(&self.plan.answers, &private).map_err(|text| Cause::CouldNotStart { text })?;
-            self.typist = Some(typist);
+            let contained = container.is_some();
+            let typist = Typist::new(&self.plan.answers, &private, contained);
+            self.typist = Some(typist.map_err(|text| Cause::CouldNotStart { text })?);
         }
         let key = self
             .plan
@@ -235,7 +238,7 @@ impl Run<'_> {
             .as_ref()
             .map(|key| Key { text: Hidden(key.reveal().to_owned()), folders: self.agent_folders(&private) });
         let launch = Launch {
-            program: self.plan.ansible.executable.clone(),
+            program,
             arguments,
             environment: added,
             folder: self.plan.root.clone(),
@@ -245,9 +248,9 @@ impl Run<'_> {
             kill_survivors: self.plan.stop.survivors == Survivors::Kill,
             temporary: TEMPORARY.map(str::to_owned).to_vec(),
             key,
+            container,
             outlive_host: self.plan.ansible.on_host_loss == OnHostLoss::Continue,
         };
-        let (link, socket) = Link::pair(MAX_EVENT).map_err(start)?;
         let append = |name: &str| OpenOptions::new().append(true).open(private.join(name)).map_err(files).map_err(disk);
         let spawn = Spawn {
             guard: &self.settings.guard,
@@ -261,6 +264,39 @@ impl Run<'_> {
         Ok(Live { link, over: false, left_alive: Vec::new() })
     }
 
+    /// What starts Ansible on this machine as it is.
+    fn on_machine(&self, mut added: Vec<(OsString, OsString)>) -> io::Result<Way> {
+        let inherited = self.settings.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let environment = inherited.chain(added.iter().cloned()).collect();
+        let path = CallbackPath {
+            program: &self.plan.ansible.config,
+            folder: &self.plan.root,
+            environment: &environment,
+            cache: self.settings.cache.as_deref(),
+        };
+        let path = path.find()?;
+        let private = self.folder.private();
+        let installed = Installed::into(&private, self.folder.spill())?;
+        added.extend(installed.environment(&path, Spawn::SOCKET, &environment));
+        added.extend(self.color());
+        let handed = private.join("handed");
+        hand_over(self.plan, &handed)?;
+        let (link, socket) = Link::pair(MAX_EVENT)?;
+        Ok(Way {
+            program: self.plan.ansible.executable.clone(),
+            arguments: self.plan.arguments(&handed),
+            environment: added,
+            environment_there: None,
+            link,
+            socket: Some(socket),
+            container: None,
+        })
+    }
+
+    pub(super) fn color(&self) -> Option<(OsString, OsString)> {
+        self.settings.color.then(|| ("ANSIBLE_FORCE_COLOR".into(), "1".into()))
+    }
+
     /// Where the socket of an agent may be: beside the run's private files, or where such things usually are.
     fn agent_folders(&self, private: &Path) -> Vec<PathBuf> {
         let named = ["XDG_RUNTIME_DIR", "TMPDIR"].map(|name| self.settings.environment.get(OsStr::new(name)));
@@ -268,8 +304,13 @@ impl Run<'_> {
         std::iter::once(private.to_owned()).chain(named).chain([PathBuf::from("/tmp")]).collect()
     }
 
-    /// The file `command`, as ansible-runner has it; of the environment only what a run adds.
-    fn write_command(&self, arguments: &[OsString], environment: &[(OsString, OsString)]) -> Result<(), StoreError> {
+    /// The file `command`, as ansible-runner has it; of this machine's environment only what a run adds.
+    fn write_command(
+        &self,
+        program: &Path,
+        arguments: &[OsString],
+        environment: &[(OsString, OsString)],
+    ) -> Result<(), StoreError> {
         #[derive(Serialize)]
         struct Command {
             command: Vec<String>,
@@ -277,7 +318,7 @@ impl Run<'_> {
             env: BTreeMap<String, String>,
         }
         let text = |text: &OsString| text.to_string_lossy().into_owned();
-        let executable = self.plan.ansible.executable.clone().into_os_string();
+        let executable = program.to_owned().into_os_string();
         let command = Command {
             command: std::iter::once(&executable).chain(arguments).map(text).collect(),
             cwd: self.plan.root.display().to_string(),
@@ -290,8 +331,13 @@ impl Run<'_> {
 
 /// Writes what the run hands to Ansible: plays and an inventory see the same files around them that they would see in the
 /// user's folders.
-fn hand_over(plan: &JobPlan, handed: &Path) -> io::Result<()> {
+pub(super) fn hand_over(plan: &JobPlan, handed: &Path) -> io::Result<()> {
     fs::create_dir(handed)?;
+    // A link is followed where Ansible is.
+    let there = |path: PathBuf| match &plan.ansible.container {
+        Some(container) => container.inside(&path).unwrap_or(path),
+        None => path,
+    };
     let Handed { inventory, extra_vars, .. } = &plan.handed;
     if let Some(vars) = extra_vars {
         fs::write(handed_extra_vars(handed), vars.reveal())?;
@@ -301,7 +347,7 @@ fn hand_over(plan: &JobPlan, handed: &Path) -> io::Result<()> {
         fs::create_dir(&folder)?;
         for name in ["group_vars", "host_vars"].map(OsStr::new) {
             if inventory.beside.join(name).exists() {
-                symlink(inventory.beside.join(name), folder.join(name))?;
+                symlink(there(inventory.beside.join(name)), folder.join(name))?;
             }
         }
         fs::write(folder.join(&inventory.name), inventory.text.reveal())?;
@@ -312,7 +358,7 @@ fn hand_over(plan: &JobPlan, handed: &Path) -> io::Result<()> {
         fs::create_dir(folder)?;
         for entry in fs::read_dir(beside).into_iter().flatten().flatten() {
             if entry.path() != plan.artifacts && folder.join(entry.file_name()) != playbook {
-                symlink(entry.path(), folder.join(entry.file_name()))?;
+                symlink(there(entry.path()), folder.join(entry.file_name()))?;
             }
         }
         fs::write(playbook, plays.to_string())?;

@@ -36,6 +36,8 @@ pub(super) struct Typist {
     raw: bool,
     /// Ansible asks for a variable: nothing has happened since it said so.
     asks: bool,
+    /// The terminal is that of a container's client, which reads it key by key whatever happens in there.
+    contained: bool,
     /// Hosts on which something waits that ends by itself.
     timed: BTreeSet<String>,
 }
@@ -45,7 +47,7 @@ impl Typist {
     ///
     /// # Errors
     /// Returns what stands against it, such as a pattern that is none.
-    pub(super) fn new(answers: &[Answer], private: &Path) -> Result<Self, String> {
+    pub(super) fn new(answers: &[Answer], private: &Path, contained: bool) -> Result<Self, String> {
         let prompts = Prompts::new(answers)?;
         let open = |name| File::options().read(true).append(true).open(private.join(name));
         let made = || io::Result::Ok((Terminal::new()?, open("stdout")?, open("stderr")?));
@@ -59,6 +61,7 @@ impl Typist {
             unsure: None,
             raw: false,
             asks: false,
+            contained,
             timed: BTreeSet::new(),
         })
     }
@@ -104,7 +107,7 @@ impl Typist {
             self.prompts.push(*source, &bytes);
         }
         self.prompts.push(Source::Terminal, &text);
-        let raw = self.terminal.is_raw();
+        let raw = !self.contained && self.terminal.is_raw();
         // Between its first step and its last one keys may still be thrown away.
         let settled = raw && std::mem::replace(&mut self.raw, raw);
         if self.pending.is_none()

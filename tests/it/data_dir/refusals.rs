@@ -34,13 +34,23 @@ fn what_cannot_be_run_is_refused_with_a_remedy() {
         &project,
         &["-p", "test.yml", "--process-isolation", "--process-isolation-executable", "bwrap"],
         2,
-        &["by bubblewrap, is not offered"],
+        &["isolation by `bwrap` is not offered", "`podman` or `docker`"],
     );
     // What is to be isolated does not run without that.
-    let arguments = ["-p", "test.yml", "--process-isolation", "--container-image", "quay.io/org/ee:1"];
-    refused(&project, &arguments, 2, &["by a container or"]);
-    let project = project.file("d/env/settings", "process_isolation: true\ncontainer_image: x\n");
-    refused(&project, &["-p", "test.yml"], 2, &["by a container or", "`process_isolation`"]);
+    refused(&project, &["-p", "test.yml", "--process-isolation"], 2, &["no image is named"]);
+    let nobody = ["--process-isolation-executable", "/no/such/podman", "--container-image", "x"];
+    refused(
+        &project,
+        &[&["-p", "test.yml", "--process-isolation"], &nobody[..]].concat(),
+        2,
+        &["there is no `podman`", "choose the other one"],
+    );
+    let project =
+        project.file("d/env/settings", "process_isolation: true\ncontainer_image: x\ncontainer_auth_data: {host: h}\n");
+    refused(&project, &["-p", "test.yml"], 2, &["no usable `username`"]);
+    let project = project.file("d/env/settings", "container_image: x\n");
+    let shown = run(&project, &["-p", "test.yml"]).expect(0);
+    assert!(shown.stderr.contains("without `process_isolation` it is not used"), "{}", shown.stderr);
     let shown = project.playwarden(&["run", "-p", "test.yml"]).expect(30);
     assert!(shown.stderr.contains("no `runner.toml`"), "{}", shown.stderr);
 }

@@ -304,8 +304,12 @@ def give_back(inherited):
 class Link:
     """The socket to the host, and the file that takes its place when the host is gone."""
 
-    def __init__(self, fd, spill, interrupts):
-        self.socket = socket.socket(fileno=fd)
+    def __init__(self, fd, place, spill, interrupts):
+        if fd is None:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(place)
+        else:
+            self.socket = socket.socket(fileno=fd)
         self.socket.set_inheritable(False)
         self.socket.setblocking(True)
         # Open and locked from the start: as long as it is, nobody takes the run for one that is over.
@@ -426,11 +430,18 @@ class Link:
             length -= len(part)
         return b"".join(parts)
 
-    def watch(self):
-        """Notices on a thread of its own that the host is gone, for a task may run for hours without a word to it."""
+    def watch(self, pipe):
+        """Notices on a thread of its own that the host is gone, for a task may run for hours without a word to it.
+
+        In a container no signal reaches us alone: there each byte in a pipe stands for one.
+        """
         hangup = select.poll()
         hangup.register(self.socket, select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0))
-        hangup.poll()
+        if pipe is not None:
+            hangup.register(pipe, select.POLLIN)
+        while [ready for ready, _ in hangup.poll()] == [pipe]:
+            os.read(pipe, 64)
+            signal.pthread_kill(self.interrupts.main, signal.SIGUSR2)
         if self.interrupts.closing:
             return
         self.lose()
@@ -538,13 +549,15 @@ class CallbackModule(CallbackBase):
             raise SystemExit("playwarden: the callback can't start: %s" % error) from None
 
     def _connect(self):
-        fd, spill = os.environ.pop("PLAYWARDEN_FD", None), os.environ.pop("PLAYWARDEN_SPILL", None)
-        if fd is None or spill is None:
+        fd, place, pipe, spill = (os.environ.pop("PLAYWARDEN_" + name, None)
+                                  for name in ("FD", "SOCKET", "INTERRUPT", "SPILL"))
+        if (fd is None and place is None) or spill is None:
             raise RuntimeError("only playwarden sets PLAYWARDEN_FD and PLAYWARDEN_SPILL; start Ansible through it")
         give_back(os.environ.pop("PLAYWARDEN_INHERITED", "{}"))
         self.pid = os.getpid()
         self.interrupts = Interrupts()
-        self.link = Link(int(fd), spill, self.interrupts)
+        self.link = Link(None if fd is None else int(fd), place, spill, self.interrupts)
+        self.pipe = None
         self.asks = os.isatty(0)
         self._tqm = None
         self._known = {}            # (figure, host) -> core's statistics when last looked at
@@ -574,7 +587,10 @@ class CallbackModule(CallbackBase):
         self.link.cancel_on_loss = answer["on_host_loss"] != "continue"
 
         signal.signal(signal.SIGUSR2, self.interrupts.handle)
-        threading.Thread(target=self.link.watch, name="playwarden-watch", daemon=True).start()
+        # Open for writing as well, or it would be at its end whenever nobody else has it open.
+        if pipe is not None:
+            self.pipe = os.open(pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        threading.Thread(target=self.link.watch, args=(self.pipe,), name="playwarden-watch", daemon=True).start()
         for _ in range(2):      # should an interrupt hit the very beginning of the first call, the second does it
             atexit.register(self._finish)
         self._listen_to_display()
@@ -586,6 +602,9 @@ class CallbackModule(CallbackBase):
             if self.link.spill is not None:
                 os.close(self.link.spill)
                 self.link.spill = None      # the number may be another file's when a worker forks
+            if self.pipe is not None:
+                os.close(self.pipe)
+                self.pipe = None
             frame = sys._getframe()
             while frame is not None:
                 worker = frame.f_locals.get("self")

@@ -5,17 +5,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::plan::container::Wanted;
 use crate::plan::keywords::Keywords;
 
-/// Settings that are known and have no meaning here: of a terminal that is asked again and again, of isolation, which is
+/// Settings that are known and have no meaning here: of a terminal that is asked again and again, of bubblewrap, which is
 /// refused as such, and against keeping what Ansible prints, which is evidence.
-const WITHOUT_MEANING: [&str; 15] = [
+const WITHOUT_MEANING: [&str; 9] = [
     "suppress_output_file",
-    "process_isolation_executable",
-    "container_image",
-    "container_volume_mounts",
-    "container_options",
-    "container_auth_data",
     "pexpect_timeout",
     "pexpect_use_poll",
     "process_isolation_path",
@@ -24,7 +20,6 @@ const WITHOUT_MEANING: [&str; 15] = [
     "process_isolation_ro_paths",
     "directory_isolation_base_path",
     "directory_isolation_cleanup",
-    "container_workdir",
 ];
 
 /// The settings of ansible-runner that are not keywords only. Everything may be left out.
@@ -38,6 +33,12 @@ pub(super) struct Settings {
     fact_cache: Option<String>,
     fact_cache_type: Option<String>,
     process_isolation: Option<bool>,
+    process_isolation_executable: Option<String>,
+    container_image: Option<String>,
+    container_volume_mounts: Option<Vec<String>>,
+    container_options: Option<Vec<String>>,
+    container_workdir: Option<String>,
+    container_auth_data: Option<Map<String, Value>>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
     #[serde(skip)]
@@ -60,6 +61,13 @@ impl Settings {
         settings.quiet = said.quiet.unwrap_or(false);
         settings.fact_cache = said.fact_cache.or(settings.fact_cache);
         settings.fact_cache_type = said.fact_cache_type.or(settings.fact_cache_type);
+        settings.process_isolation_executable =
+            said.process_isolation_executable.or(settings.process_isolation_executable);
+        settings.container_image = said.container_image.or(settings.container_image);
+        settings.container_volume_mounts = said.container_volume_mounts.or(settings.container_volume_mounts);
+        settings.container_options = said.container_options.or(settings.container_options);
+        settings.container_workdir = said.container_workdir.or(settings.container_workdir);
+        settings.container_auth_data = said.container_auth_data.or(settings.container_auth_data);
         Ok((settings, unknown))
     }
 
@@ -81,9 +89,20 @@ impl Settings {
         is_file.then(|| self.fact_cache.clone().unwrap_or_else(|| "fact_cache".to_owned()))
     }
 
-    /// Whether a run is to be isolated from this machine.
-    pub(super) fn is_isolated(&self) -> bool {
-        self.process_isolation.unwrap_or(false)
+    /// Returns the container in which a run is to be isolated from this machine, and whether one is named that is not used.
+    pub(super) fn container(&self) -> (Option<Wanted>, bool) {
+        if !self.process_isolation.unwrap_or(false) {
+            return (None, self.container_image.as_ref().is_some_and(|image| !image.is_empty()));
+        }
+        let wanted = Wanted {
+            engine: self.process_isolation_executable.clone(),
+            image: self.container_image.clone(),
+            mounts: self.container_volume_mounts.clone().unwrap_or_default(),
+            options: self.container_options.clone().unwrap_or_default(),
+            folder: self.container_workdir.clone(),
+            auth: self.container_auth_data.clone(),
+        };
+        (Some(wanted), false)
     }
 }
 

@@ -1,0 +1,82 @@
+//! A container that the guarded program is only the client of: signals to the client do not reach what runs in there, and
+//! what runs in there is no descendant of it.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde::{Deserialize, Serialize};
+
+/// How long an engine may take to end a container.
+const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+
+/// How to reach it, from outside.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Container {
+    /// The program that makes containers.
+    pub(crate) engine: PathBuf,
+    /// The file into which it writes this one's id, when there is one.
+    pub(crate) id_file: PathBuf,
+    /// A pipe of which each byte is an interrupt, to whoever in there has it open.
+    pub(crate) interrupts: PathBuf,
+    /// Where it has the socket of an agent, and the place of that mount among the program's arguments.
+    pub(crate) agent: (PathBuf, usize),
+}
+
+impl Container {
+    /// Whether the engine has made it.
+    pub(super) fn is_made(&self) -> bool {
+        self.id().is_some()
+    }
+
+    /// Interrupts what runs in there, if somebody is there to hear it.
+    pub(super) fn interrupt(&self) {
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        if let Ok(mut pipe) = OpenOptions::new().write(true).custom_flags(flags).open(&self.interrupts) {
+            // A full pipe says it already.
+            pipe.write_all(b"!").ok();
+        }
+    }
+
+    /// Asks the engine to send SIGTERM. Does not wait for it.
+    pub(super) fn terminate(&self) {
+        // What the engine does not do now, it is asked again.
+        self.ask(&["kill", "--signal", "TERM"]);
+    }
+
+    /// Ends everything in there at once. What cannot be ended stays until [`remove`](Self::remove).
+    pub(super) fn kill(&self) {
+        self.ask(&["kill"]).as_ref().map(wait);
+    }
+
+    /// Ends and removes it, if it is still there. For when nobody can make it anew: the client is gone.
+    pub(crate) fn remove(&self) {
+        self.kill();
+        self.ask(&["rm", "--force"]).as_ref().map(wait);
+    }
+
+    fn id(&self) -> Option<String> {
+        let id = fs::read_to_string(&self.id_file).ok()?.trim().to_owned();
+        (!id.is_empty() && id.chars().all(|letter| letter.is_ascii_alphanumeric())).then_some(id)
+    }
+
+    /// Starts the engine with these words and the container's id.
+    fn ask(&self, words: &[&str]) -> Option<Child> {
+        let mut command = Command::new(&self.engine);
+        command.args(words).arg(self.id()?).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().ok()
+    }
+}
+
+/// Waits until a process has ended, not for its status: somebody else may reap it.
+fn wait(child: &Child) {
+    let Ok(handle) = pidfd_open(Pid::from_child(child), PidfdFlags::empty()) else { return };
+    let mut fds = [PollFd::new(&handle, PollFlags::IN)];
+    // A signal only makes it look too early.
+    poll(&mut fds, Some(&PATIENCE)).ok();
+}

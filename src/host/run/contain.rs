@@ -1,0 +1,153 @@
+//! Ansible in a container: what it finds there of the run, and how the container is made and removed.
+//!
+//! The container sees one folder of the run's private ones, and neither the journal nor other runs. In it lie the callback,
+//! what the run hands over, and the very files that Ansible prints into here.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::dispatcher::Run;
+use super::launch::{Way, hand_over};
+use crate::ansible::{INTERRUPTS, Installed, Link, SOCKET, START};
+use crate::config::{Engine, MAX_EVENT};
+use crate::plan::{AGENT, ContainerPlan, Making, Registry, SHARED};
+use crate::process::Container;
+
+impl Run<'_> {
+    /// What starts Ansible in a container.
+    pub(super) fn in_container(&self, plan: &ContainerPlan, mut added: Vec<(OsString, OsString)>) -> io::Result<Way> {
+        let private = self.folder.private();
+        let (shared, nothing) = (private.join("container"), private.join("nothing"));
+        fs::create_dir(&shared)?;
+        fs::create_dir(&nothing)?;
+        File::create(self.folder.spill())?;
+        for name in ["stdout", "stderr", "spill"] {
+            fs::hard_link(private.join(name), shared.join(name))?;
+        }
+        mknodat(CWD, shared.join(INTERRUPTS), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        hand_over(self.plan, &shared.join("handed"))?;
+        let there = Path::new(SHARED);
+        let installed = Installed::into_shared(&shared, there)?;
+        added.extend(installed.environment_there());
+        added.extend(self.color());
+        if plan.engine == Engine::Podman {
+            // Files that are mounted one by one cannot be replaced.
+            added.push(("ANSIBLE_UNSAFE_WRITES".into(), "1".into()));
+        }
+        if self.plan.ssh_key.is_some() {
+            added.push(("SSH_AUTH_SOCK".into(), AGENT.into()));
+        }
+        let facts = self.plan.keep.fact_cache.as_ref().map(|cache| self.folder.path().join(&cache.name));
+        if let Some(facts) = &facts {
+            fs::create_dir_all(facts)?;
+            added.retain(|(name, _)| name != "ANSIBLE_CACHE_PLUGIN_CONNECTION");
+            added.push(("ANSIBLE_CACHE_PLUGIN_CONNECTION".into(), there.join("fact_cache").into()));
+        }
+        let env_file = private.join("env.list");
+        secret_file(&env_file, &listed(&added)?)?;
+        let mut environment = Vec::new();
+        let login = plan.registry.as_ref().map(|registry| login(plan.engine, registry, &private, &mut environment));
+
+        let id_file = private.join("container-id");
+        let making = Making {
+            shared: &shared,
+            nothing: &nothing,
+            artifacts: &self.plan.artifacts,
+            env_file: &env_file,
+            id_file: &id_file,
+            login: login.transpose()?,
+            facts,
+            run_id: &self.record.id,
+            has_terminal: !self.plan.answers.is_empty(),
+        };
+        let (mut arguments, more) = plan.arguments(&making);
+        arguments.extend(["sh".into(), there.join(START).into(), self.plan.ansible.executable.clone().into()]);
+        arguments.extend(self.plan.arguments(&there.join("handed")));
+        let container = Container {
+            engine: plan.program.clone(),
+            id_file,
+            interrupts: shared.join(INTERRUPTS),
+            agent: (AGENT.into(), more),
+        };
+        Ok(Way {
+            program: plan.program.clone(),
+            arguments,
+            environment,
+            environment_there: Some(added),
+            link: Link::in_folder(&shared, SOCKET, MAX_EVENT)?,
+            socket: None,
+            container: Some(container),
+        })
+    }
+
+    /// Removes the container when nobody else does.
+    pub(super) async fn remove_container(&self) {
+        let Some(plan) = &self.plan.ansible.container else { return };
+        let private = self.folder.private();
+        let container = Container {
+            engine: plan.program.clone(),
+            id_file: private.join("container-id"),
+            interrupts: private.join("container").join(INTERRUPTS),
+            agent: (AGENT.into(), 0),
+        };
+        // What panics there has removed nothing, and there is nobody left who could.
+        tokio::task::spawn_blocking(move || container.remove()).await.ok();
+    }
+}
+
+/// `NAME=VALUE` lines, as engines read them: without quotes, so that no value can have a line break.
+fn listed(environment: &[(OsString, OsString)]) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for (name, value) in environment {
+        if value.as_encoded_bytes().contains(&b'\n') {
+            let name = name.to_string_lossy();
+            let text =
+                format!("the variable `{name}` has a line break, which no container engine takes; put it into a file");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        for part in [name, OsStr::new("="), value, OsStr::new("\n")] {
+            text.extend_from_slice(part.as_encoded_bytes());
+        }
+    }
+    Ok(text)
+}
+
+/// Writes what an engine needs for a login, and returns its argument.
+fn login(
+    engine: Engine,
+    registry: &Registry,
+    private: &Path,
+    environment: &mut Vec<(OsString, OsString)>,
+) -> io::Result<OsString> {
+    let folder = private.join("login");
+    fs::create_dir(&folder)?;
+    let auth = BASE64.encode(format!("{}:{}", registry.username, registry.password.reveal()));
+    let auths = serde_json::json!({"auths": {registry.host.as_str(): {"auth": auth}}}).to_string();
+    if !registry.verify_ssl {
+        let path = folder.join("registries.conf");
+        let host = serde_json::Value::from(registry.host.as_str());
+        fs::write(&path, format!("[[registry]]\nlocation = {host}\ninsecure = true\n"))?;
+        // The second name is that of podman before 3.1.
+        for name in ["CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"] {
+            environment.push((name.into(), path.clone().into()));
+        }
+    }
+    let (name, mut argument, value) = match engine {
+        Engine::Docker => ("config.json", OsString::from("--config="), folder.clone()),
+        Engine::Podman => ("auth.json", OsString::from("--authfile="), folder.join("auth.json")),
+    };
+    secret_file(&folder.join(name), auths.as_bytes())?;
+    argument.push(value);
+    Ok(argument)
+}
+
+fn secret_file(path: &Path, text: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text)
+}
