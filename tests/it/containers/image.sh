@@ -17,7 +17,7 @@ else
 fi
 [ -d /usr/lib/locale/C.utf8 ] && set -- "$@" /usr/lib/locale/C.utf8
 libraries=$(
-    find "$@" -type f \( -perm -u+x -o -name '*.so*' \) -exec ldd {} + 2>/dev/null |
+    find "$@" "$venv" -type f \( -perm -u+x -o -name '*.so*' \) -exec ldd {} + 2>/dev/null |
         grep -o '/[^ :]*' | sort -u | grep -v '^/proc'
 )
 root=$(mktemp -d)
