@@ -138,7 +138,7 @@ event_kinds! {
     RunnerItemOnSkipped(HostResult) = "runner_item_on_skipped",
 
     // Text.
-    /// Printed text that belongs to no other event.
+    /// A line of printed text that belongs to no other event.
     Verbose = "verbose",
     /// Debugging text of Ansible itself.
     Debug(Message) = "debug",

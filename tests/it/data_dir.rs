@@ -193,14 +193,21 @@ fn plays_that_are_in_no_file_see_the_files_of_the_project() {
 
 #[test]
 fn a_role_is_run_in_a_play_that_is_made_for_it() {
-    let task = "- debug: msg='{{ color }} {{ formula }} {{ ansible_facts | length }}'\n";
-    let project = data_dir("").file("d/roles/paint/tasks/main.yml", task);
+    let task = "- debug: msg='{{ color }} {{ formula }} {{ ansible_facts | length }}'\n- debug: msg='in {{ playbook_dir }}'\n\
+                - command: ls beside\n  args: {chdir: \"{{ playbook_dir }}\"}\n  delegate_to: localhost\n";
+    let project = data_dir("").file("d/roles/paint/tasks/main.yml", task).file("d/project/beside/file", "");
     let before = inputs(&project.path("d"));
     let arguments =
         ["-r", "paint", "--role-vars", "color=red formula=a=b", "--role-skip-facts", "--hosts", "h2", "--ident", "x"];
     let shown = run(&project, &arguments).expect(0);
     assert!(shown.stdout.contains("\"msg\": \"red a=b 0\""), "{}", shown.stdout);
     assert!(shown.stdout.contains("ok: [h2]") && !shown.stdout.contains("[h1]"), "{}", shown.stdout);
+    // Whatever is relative is meant from the project, as with a play that is a file there.
+    let here = project.path("d/project");
+    assert!(shown.stdout.contains(&format!("\"msg\": \"in {}\"", here.display())), "{}", shown.stdout);
+    let playbooks: Vec<Value> =
+        event_files(&project).iter().map(|event| event["event_data"]["playbook"].clone()).collect();
+    assert!(playbooks.contains(&json!(here.join("main.json").display().to_string())), "{playbooks:?}");
     assert_eq!(inputs(&project.path("d")), before);
 }
 

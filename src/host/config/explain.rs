@@ -157,29 +157,20 @@ virtual environment that `use` names. It takes `ansible`, `ansible-playbook` and
     use = { venv = \".venv\" }",
     ),
     (
-        "no-engine",
-        "Ansible is to run in a container, and the program that makes containers is not on
-the PATH. Install podman or docker, or name the one that is there.
-
-    [ansible]
-    use = { container = \"quay.io/org/ee:1\", engine = \"docker\" }",
-    ),
-    (
-        "not-mounted",
-        "Ansible runs in a container and is told of a file or folder that the container does
-not have. It has the folder of runner.toml, at `/runner/project`, or the private data
-dir, at `/runner`, and what is mounted besides.
-
-    [ansible]
-    use = { container = \"quay.io/org/ee:1\", mounts = [\"/srv/inventory:/srv/inventory:ro\"] }",
-    ),
-    (
         "no-builtins",
         "The plugin is a built-in one, but this program was compiled before the plugins were,
 so it carries none. Build it with the repository's own command, which makes the plugins
 first; or build the component and name its file with `path`.
 
     cargo xtask setup",
+    ),
+    (
+        "no-engine",
+        "Ansible is to run in a container, and the program that makes containers is not on
+the PATH. Install podman or docker, or name the one that is there.
+
+    [ansible]
+    use = { container = \"quay.io/org/ee:1\", engine = \"docker\" }",
     ),
     (
         "no-tick",
@@ -199,6 +190,15 @@ thing under every name. Move it.
 
     [jobs.deploy]
     playbook = \"site.yml\"",
+    ),
+    (
+        "not-mounted",
+        "Ansible runs in a container and is told of a file or folder that the container does
+not have. It has the folder of runner.toml, at `/runner/project`, or the private data
+dir, at `/runner`, and what is mounted besides.
+
+    [ansible]
+    use = { container = \"ee:1\", mounts = [\"/srv/hosts:/srv/hosts:ro\"] }",
     ),
     (
         "not-offered",

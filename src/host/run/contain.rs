@@ -9,12 +9,14 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use playwarden_event::Cause;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::dispatcher::Run;
-use super::launch::{Way, hand_over};
+use super::launch::{Way, beside, disk_at, hand_over, start};
 use crate::ansible::{INTERRUPTS, Installed, Link, SOCKET, START};
 use crate::config::{Engine, MAX_EVENT};
 use crate::plan::{AGENT, ContainerPlan, Making, Registry, SHARED};
@@ -22,8 +24,21 @@ use crate::process::Container;
 
 impl Run<'_> {
     /// What starts Ansible in a container.
-    pub(super) fn in_container(&self, plan: &ContainerPlan, mut added: Vec<(OsString, OsString)>) -> io::Result<Way> {
+    pub(super) fn in_container(&self, plan: &ContainerPlan, added: Vec<(OsString, OsString)>) -> Result<Way, Cause> {
         let private = self.folder.private();
+        self.make_container(plan, added, &private).map_err(|err| match err.kind() {
+            // What an engine cannot be told.
+            io::ErrorKind::InvalidInput => start(err),
+            _ => disk_at(&private, err),
+        })
+    }
+
+    fn make_container(
+        &self,
+        plan: &ContainerPlan,
+        mut added: Vec<(OsString, OsString)>,
+        private: &Path,
+    ) -> io::Result<Way> {
         let (shared, nothing) = (private.join("container"), private.join("nothing"));
         fs::create_dir(&shared)?;
         fs::create_dir(&nothing)?;
@@ -37,6 +52,7 @@ impl Run<'_> {
         let installed = Installed::into_shared(&shared, there)?;
         added.extend(installed.environment_there());
         added.extend(self.color());
+        added.extend(beside(self.plan, &there.join("handed")));
         if plan.engine == Engine::Podman {
             // Files that are mounted one by one cannot be replaced.
             added.push(("ANSIBLE_UNSAFE_WRITES".into(), "1".into()));
@@ -53,7 +69,7 @@ impl Run<'_> {
         let env_file = private.join("env.list");
         secret_file(&env_file, &listed(&added)?)?;
         let mut environment = Vec::new();
-        let login = plan.registry.as_ref().map(|registry| login(plan.engine, registry, &private, &mut environment));
+        let login = plan.registry.as_ref().map(|registry| login(plan.engine, registry, private, &mut environment));
 
         let id_file = private.join("container-id");
         let making = Making {

@@ -477,8 +477,7 @@ impl Run<'_> {
     fn publish_loose(&mut self, length: Option<u64>) {
         self.show(length.is_none());
         match self.publisher.loose_text(length) {
-            Ok(Some(event)) => self.tell(&event),
-            Ok(None) => {}
+            Ok(events) => events.iter().for_each(|event| self.tell(event)),
             Err(err) => self.note(Err(journal_error(self.folder.path(), err))),
         }
     }

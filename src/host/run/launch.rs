@@ -186,6 +186,19 @@ fn in_order(plan: &JobPlan, mut list: Vec<Judging>) -> Vec<Judging> {
 /// A policy and how often it is asked by time.
 type Judging = (Arc<LivePlugin>, Option<Duration>);
 
+fn disk(err: StoreError) -> Cause {
+    Cause::HostTrouble { text: chain(&err) }
+}
+
+pub(super) fn disk_at(path: &Path, source: io::Error) -> Cause {
+    disk(StoreError::Io { path: path.to_owned(), source })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
+pub(super) fn start(err: io::Error) -> Cause {
+    Cause::CouldNotStart { text: err.to_string() }
+}
+
 /// How Ansible is started, and by what we hear of it.
 pub(super) struct Way {
     pub(super) program: PathBuf,
@@ -211,8 +224,6 @@ pub(super) struct Live {
 impl Run<'_> {
     /// Starts Ansible under its guard. The cause is the disk's, or Ansible's.
     pub(super) async fn launch(&mut self) -> Result<Live, Cause> {
-        let disk = |err: StoreError| Cause::HostTrouble { text: chain(&err) };
-        let start = |err: io::Error| Cause::CouldNotStart { text: err.to_string() };
         let mut added: Vec<(OsString, OsString)> =
             self.plan.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
         if let Some(cache) = &self.plan.keep.fact_cache {
@@ -222,8 +233,8 @@ impl Run<'_> {
         let private = self.folder.private();
         let files = |source| StoreError::Io { path: private.clone(), source };
         let way = match &self.plan.ansible.container {
-            None => self.on_machine(added).map_err(start)?,
-            Some(container) => self.in_container(container, added).map_err(files).map_err(disk)?,
+            None => self.on_machine(added)?,
+            Some(container) => self.in_container(container, added)?,
         };
         let Way { program, arguments, environment: added, environment_there, link, socket, container } = way;
         self.write_command(&program, &arguments, environment_there.as_ref().unwrap_or(&added)).map_err(disk)?;
@@ -265,7 +276,7 @@ impl Run<'_> {
     }
 
     /// What starts Ansible on this machine as it is.
-    fn on_machine(&self, mut added: Vec<(OsString, OsString)>) -> io::Result<Way> {
+    fn on_machine(&self, mut added: Vec<(OsString, OsString)>) -> Result<Way, Cause> {
         let inherited = self.settings.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
         let environment = inherited.chain(added.iter().cloned()).collect();
         let path = CallbackPath {
@@ -274,14 +285,15 @@ impl Run<'_> {
             environment: &environment,
             cache: self.settings.cache.as_deref(),
         };
-        let path = path.find()?;
+        let path = path.find().map_err(start)?;
         let private = self.folder.private();
-        let installed = Installed::into(&private, self.folder.spill())?;
+        let handed = private.join("handed");
+        let installed = Installed::into(&private, self.folder.spill()).map_err(|err| disk_at(&private, err))?;
         added.extend(installed.environment(&path, Spawn::SOCKET, &environment));
         added.extend(self.color());
-        let handed = private.join("handed");
-        hand_over(self.plan, &handed)?;
-        let (link, socket) = Link::pair(MAX_EVENT)?;
+        added.extend(beside(self.plan, &handed));
+        hand_over(self.plan, &handed).map_err(|err| disk_at(&private, err))?;
+        let (link, socket) = Link::pair(MAX_EVENT).map_err(start)?;
         Ok(Way {
             program: self.plan.ansible.executable.clone(),
             arguments: self.plan.arguments(&handed),
@@ -327,6 +339,15 @@ impl Run<'_> {
         let json = self.publisher.redactor.json(Json::of(&command));
         self.folder.replace("command", json.text())
     }
+}
+
+/// What tells the callback to which folder generated plays belong. `handed` is where they lie, as Ansible sees it.
+pub(super) fn beside(plan: &JobPlan, handed: &Path) -> Vec<(OsString, OsString)> {
+    let Work::Play { beside, .. } = &plan.work else { return Vec::new() };
+    let inside = plan.ansible.container.as_ref().and_then(|container| container.inside(beside));
+    let folder = handed_playbook(handed).parent().unwrap_or(handed).to_owned();
+    let beside = inside.unwrap_or_else(|| beside.clone());
+    vec![("PLAYWARDEN_GENERATED".into(), folder.into()), ("PLAYWARDEN_BESIDE".into(), beside.into())]
 }
 
 /// Writes what the run hands to Ansible: plays and an inventory see the same files around them that they would see in the

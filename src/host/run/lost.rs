@@ -371,7 +371,7 @@ impl<'a> Closing<'a> {
 
     fn loose(&mut self, length: Option<u64>) -> io::Result<()> {
         self.place_text()?;
-        if let Some(event) = self.publisher.loose_text(length)? {
+        for event in self.publisher.loose_text(length)? {
             self.note_event(&event);
         }
         Ok(())

@@ -73,8 +73,8 @@ impl Publisher {
         self.own_event(name, data, printed.text, printed.start_line, printed.end_line)
     }
 
-    /// Makes an event of text that belongs to no other: what was printed up to `length`, or all of it.
-    pub(crate) fn loose_text(&mut self, length: Option<u64>) -> io::Result<Option<Arc<Event>>> {
+    /// Makes an event of each line that belongs to no other: of what was printed up to `length`, or all of it.
+    pub(crate) fn loose_text(&mut self, length: Option<u64>) -> io::Result<Vec<Arc<Event>>> {
         self.stderr.read()?;
         self.stdout.read()?;
         if length.is_none() {
@@ -82,10 +82,14 @@ impl Publisher {
         }
         let printed = self.stdout.take(length, &self.redactor);
         if printed.text.is_empty() && printed.start_line == printed.end_line {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let none = serde_json::Map::new();
-        self.own_event("verbose", &none, printed.text, printed.start_line, printed.end_line).map(Some)
+        let lines = (printed.start_line..).zip(printed.text.split('\n'));
+        // The last one may have no end.
+        lines
+            .map(|(at, line)| self.own_event("verbose", &none, line.to_owned(), at, printed.end_line.min(at + 1)))
+            .collect()
     }
 
     /// Returns what of the output could not be written, as a name and why.

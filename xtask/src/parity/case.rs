@@ -41,6 +41,8 @@ pub(super) struct Asked {
     /// Whether ansible-runner refuses to run it at all.
     #[serde(default)]
     pub(super) refused: bool,
+    /// Why Playwarden refuses what ansible-runner makes a failed run of.
+    pub(super) refused_here: Option<String>,
     /// Whether it shows much in little time.
     #[serde(default)]
     pub(super) short: bool,
@@ -62,6 +64,9 @@ pub(super) struct Differs {
     pub(super) what: String,
     /// Why it must be.
     pub(super) why: String,
+    /// Whether it is only there now and then.
+    #[serde(default)]
+    pub(super) sometimes: bool,
     /// The series of ansible-core that have it; all of them without it.
     cores: Option<Vec<String>>,
 }

@@ -15,6 +15,8 @@ pub(super) enum Rule {
     EmptyLines,
     NothingWritten,
     StrictJson,
+    AdHoc,
+    Resolved,
 }
 
 impl Rule {
@@ -32,6 +34,12 @@ impl Rule {
             Self::StricterMode => "files that more than their owner may read are the owner's alone",
             Self::EmptyLines => "empty lines at the end of an event's text stand in `stdout`, as Ansible prints them",
             Self::NothingWritten => "what is given on the command line is not written into `env`",
+            Self::Resolved => {
+                "`resolved_action` also of what Ansible runs itself, such as an include, which older cores do not look up"
+            }
+            Self::AdHoc => {
+                "an ad hoc command has a play and a task, which are announced and named; it has no constant id"
+            }
             Self::StrictJson => "events that strict parsers of JSON refuse are readable",
         }
     }
@@ -75,6 +83,13 @@ pub(super) const EVENT_DATA: [(&str, &str, &str); 18] = [
     ("playbook_on_include", "is_role", "whether a role is included"),
     ("*", "message", "what a warning says, without its frame"),
 ];
+
+/// What the events of an ad hoc command tell that ansible-runner does not.
+pub(super) const AD_HOC_EVENTS: [&str; 2] = ["playbook_on_play_start", "playbook_on_task_start"];
+pub(super) const AD_HOC_DATA: [&str; 3] = ["play", "play_uuid", "play_pattern"];
+
+/// The mark of an event of an ad hoc command: always "1".
+pub(super) const AD_HOC_ID: &str = "ad_hoc_command_id";
 
 /// Events of no task.
 const WITHOUT_TASK: [&str; 3] =

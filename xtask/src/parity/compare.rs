@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::case::Case;
-use super::closed::{ARTIFACTS, ENVELOPE, OWN_EVENTS, Rule, is_ours, is_stale};
+use super::closed::{AD_HOC_DATA, AD_HOC_EVENTS, AD_HOC_ID, ARTIFACTS, ENVELOPE, OWN_EVENTS, Rule, is_ours, is_stale};
 use super::evidence::Evidence;
 use super::found::{Column, Found};
 use super::lines;
@@ -13,6 +13,9 @@ use super::normal;
 
 /// Events that are only text.
 const TEXTS: [&str; 6] = ["verbose", "debug", "deprecated", "warning", "system_warning", "error"];
+
+/// How Playwarden ends when it refuses to run something.
+const USAGE: i32 = 2;
 
 /// Events in their order.
 type Events<'e> = Vec<&'e Value>;
@@ -31,11 +34,22 @@ pub(super) fn compare(case: &Case, theirs: &Evidence, ours: &Evidence) -> Found 
         found.add(Column::Rc, format!("ansible-runner {does} the case: `refused` of its `case.toml` is wrong"));
     }
     theirs.unreadable.iter().for_each(|_| found.explain(Rule::StrictJson));
+    if case.asked.refused_here.is_some() {
+        let refused = ours.exit == Some(USAGE) && ours.runs.is_empty() && ours.events.is_empty();
+        if refused {
+            found.of_case += 1;
+        } else {
+            found.add(Column::Rc, "Playwarden runs it: `refused-here` is wrong");
+        }
+        return found;
+    }
     let their_events: Events<'_> = theirs.events.iter().map(|(_, event)| event).collect();
+    let is_ad_hoc = their_events.iter().any(|event| event.get(AD_HOC_ID).is_some());
     let (own, our_events): (Events<'_>, Events<'_>) =
         ours.events.iter().map(|(_, event)| event).partition(|event| OWN_EVENTS.contains(&name(event)));
     own.iter().for_each(|_| found.explain(Rule::HostsOwnEvents));
 
+    let our_events = if is_ad_hoc { without_play(our_events, &mut found) } else { our_events };
     let their_events = without_stderr(&their_events, ours, &mut found);
     counts(&their_events, &our_events, &mut found);
     sequence(case, &their_events, &our_events, &mut found);
@@ -109,6 +123,18 @@ fn without_stderr<'e>(theirs: &[&'e Value], ours: &Evidence, found: &mut Found) 
     kept
 }
 
+/// Ours without what announces the play and the task of an ad hoc command.
+fn without_play<'e>(mut ours: Events<'e>, found: &mut Found) -> Events<'e> {
+    ours.retain(|event| {
+        let announces = AD_HOC_EVENTS.contains(&name(event));
+        if announces {
+            found.explain(Rule::AdHoc);
+        }
+        !announces
+    });
+    ours
+}
+
 fn counts(theirs: &[&Value], ours: &[&Value], found: &mut Found) {
     let count = |events: &[&Value]| {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
@@ -169,7 +195,8 @@ fn stats(theirs: &[&Value], ours: &[&Value], found: &mut Found) {
     equal(Column::Stats, "how many", Some(&theirs.len()), Some(&ours.len()), found);
     for (theirs, ours) in theirs.iter().zip(&ours) {
         for key in theirs.keys().chain(ours.keys()).collect::<BTreeSet<_>>() {
-            equal(Column::Stats, key, theirs.get(key), ours.get(key), found);
+            let plain = |data: &Map<String, Value>| data.get(key).map(normal::value);
+            equal(Column::Stats, key, plain(theirs).as_ref(), plain(ours).as_ref(), found);
         }
     }
 }
@@ -315,6 +342,7 @@ fn one(case: &Case, theirs: &Value, ours: &Value, stderr: &str, found: &mut Foun
     let (envelope, our_envelope) = (entries(theirs), entries(ours));
     for (key, value) in &envelope {
         match (key.as_str(), our_envelope.get(key)) {
+            (AD_HOC_ID, None) => found.explain(Rule::AdHoc),
             (_, None) => found.add(Column::Events, format!("{place}: `{key}` is missing")),
             ("uuid" | "parent_uuid", Some(ours_has)) => {
                 let (value, ours_has) = (normal::uuid(value, theirs), normal::uuid(ours_has, ours));
@@ -349,6 +377,7 @@ fn one(case: &Case, theirs: &Value, ours: &Value, stderr: &str, found: &mut Foun
     for (key, value) in data {
         match (key.as_str(), our_data.get(key)) {
             (_, None) if is_stale(place, key) => found.explain(Rule::StaleTask),
+            ("resolved_action", Some(_)) if value.is_null() => found.explain(Rule::Resolved),
             ("res", Some(_)) if value.as_object().is_some_and(Map::is_empty) => found.explain(Rule::WholeResult),
             (_, None) => found.add(Column::Events, format!("{place}: event_data.{key} is missing, theirs is {value}")),
             ("uuid" | "task_uuid" | "play_uuid" | "playbook_uuid", Some(ours_has)) => {
@@ -364,6 +393,8 @@ fn one(case: &Case, theirs: &Value, ours: &Value, stderr: &str, found: &mut Foun
     for key in our_data.keys().filter(|key| !data.contains_key(*key)) {
         if is_ours(place, key) {
             found.explain(Rule::MoreInEventData);
+        } else if theirs.get(AD_HOC_ID).is_some() && AD_HOC_DATA.contains(&key.as_str()) {
+            found.explain(Rule::AdHoc);
         } else {
             found.add(Column::Events, format!("{place}: event_data.{key} is there, with ansible-runner not"));
         }

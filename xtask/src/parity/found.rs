@@ -79,7 +79,7 @@ impl Found {
             let before = self.differences.len();
             self.differences.retain(|(column, text)| !format!("{}: {text}", column.name()).contains(&differs.what));
             self.of_case += before - self.differences.len();
-            if before == self.differences.len() {
+            if before == self.differences.len() && !differs.sometimes {
                 let text = format!("`differs` names what does not differ: {:?} ({})", differs.what, differs.why);
                 self.add(Column::Events, text);
             }

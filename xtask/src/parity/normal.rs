@@ -7,19 +7,22 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use serde_json::Value;
 
+use super::side::IDENT;
+
 /// What is put in the place of text that differs from run to run, and the text it stands for.
-const TEXT: [(&str, &str); 11] = [
+const TEXT: [(&str, &str); 12] = [
     ("<time>", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?"),
     ("<duration>", r"\b\d+:\d\d:\d\d\.\d{6}\b"),
     ("<uuid>", r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:_\d+)?"),
     ("<generated>", r"\b[0-9a-f]{32}\b"),
+    ("<generated>", r"\bmain\.json\b"),
     ("<job>", r"\bj?\d{6,}\.\d{2,}\b"),
     ("<temporary>", r"\bansible-tmp-[\d.]+-\d+-\d+"),
     ("<temporary>", r"\bansible-local-\w+"),
     ("<temporary>", r"\btmp[a-z0-9_]{8}\b"),
     ("<temporary>", r"(?:\.\w+)?_payload_[a-z0-9_]{8}\b"),
     ("<address>", r"\b0x[0-9a-f]{6,}\b"),
-    ("<process>", r"\bpid[ =:]+\d+"),
+    ("<process>", r#"\bpid"?[ =:]+\d+"#),
 ];
 
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
@@ -64,8 +67,9 @@ const FACTS: [&str; 9] = [
 ///
 /// - *line ends*: a terminal makes CRLF of each LF.
 /// - *times, durations, process ids, job ids, temporary names, names of generated playbooks, addresses of objects*: see [`TEXT`].
+/// - *where a generated playbook lies*: in the run's private folder instead of the project.
 pub(super) fn text(text: &str) -> String {
-    let text = text.replace("\r\n", "\n");
+    let text = text.replace("\r\n", "\n").replace(&format!("artifacts/{IDENT}/.private/handed/project"), "project");
     PATTERN
         .replace_all(&text, |found: &Captures<'_>| {
             let which = (0..TEXT.len()).find(|&index| found.get(index + 1).is_some());
@@ -107,12 +111,12 @@ const OPTIONS: [(&str, &str); 7] = [
 pub(super) fn command(words: &Value, folder: &str) -> Value {
     let Some(words) = words.as_array() else { return value(words) };
     let plain = |(index, word): (usize, &Value)| {
-        let word = word.as_str().unwrap_or_default();
+        let word = &*text(word.as_str().unwrap_or_default());
         let below = word.strip_prefix(folder).and_then(|word| word.strip_prefix('/')).unwrap_or(word);
         match OPTIONS.iter().find(|(long, _)| *long == word) {
-            _ if index == 0 => text(word.rsplit('/').next().unwrap_or_default()),
+            _ if index == 0 => word.rsplit('/').next().unwrap_or_default().to_owned(),
             Some((_, short)) => (*short).to_owned(),
-            None => text(below),
+            None => below.to_owned(),
         }
     };
     // Nothing but the end of the options is said by two dashes.

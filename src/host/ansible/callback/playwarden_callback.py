@@ -558,6 +558,7 @@ class CallbackModule(CallbackBase):
         self.interrupts = Interrupts()
         self.link = Link(None if fd is None else int(fd), place, spill, self.interrupts)
         self.pipe = None
+        self.generated, self.beside = (os.environ.pop("PLAYWARDEN_" + name, None) for name in ("GENERATED", "BESIDE"))
         self.asks = os.isatty(0)
         self._tqm = None
         self._known = {}            # (figure, host) -> core's statistics when last looked at
@@ -594,6 +595,12 @@ class CallbackModule(CallbackBase):
         for _ in range(2):      # should an interrupt hit the very beginning of the first call, the second does it
             atexit.register(self._finish)
         self._listen_to_display()
+
+    def _in_project(self, path):
+        """A generated playbook is shown in the project, where it would be as a file."""
+        if self.generated and path.startswith(self.generated + "/"):
+            return self.beside + path[len(self.generated):]
+        return path
 
     def _in_child(self):
         # Workers are forks: they must neither speak to the host nor keep the socket open, and otherwise be as ever.
@@ -715,7 +722,7 @@ class CallbackModule(CallbackBase):
         if text is None:
             context = {"task": name or task.action, "task_uuid": task._uuid, "task_action": task.action,
                        "resolved_action": self._resolved(task), "task_args": "",
-                       "task_path": task.get_path() or ""}
+                       "task_path": self._in_project(task.get_path() or "")}
             role = getattr(task, "_role", None)
             if role:
                 context["role"] = getattr(role, "_role_name", None) or role.get_name()
@@ -824,7 +831,10 @@ class CallbackModule(CallbackBase):
     @guarded
     def v2_playbook_on_start(self, playbook):
         first, self._playbook_uuid = self._playbook_uuid is None, str(uuid.uuid4())
-        self._playbook = encode({"playbook": playbook._file_name, "playbook_uuid": self._playbook_uuid})[1:-1]
+        if self.generated and os.path.dirname(playbook._file_name) == self.generated:
+            # Plays that are in no file are in the project all the same: whatever is relative is meant from there.
+            playbook._basedir = self.beside
+        self._playbook = encode({"playbook": self._in_project(playbook._file_name), "playbook_uuid": self._playbook_uuid})[1:-1]
         self._play, self._play_uuid, self._play_name = "", None, None
         self._event("playbook_on_start", {}, self._playbook, uid=self._playbook_uuid)
         if first:
@@ -944,7 +954,7 @@ class CallbackModule(CallbackBase):
                 "become_user": (task.become_user or C.DEFAULT_BECOME_USER) if may_hold(task.become) else None,
                 "connection": task.connection, "delegate_to": task.delegate_to, "tags": list(task.tags),
                 "check_mode": task.check_mode is True, "no_log": secret, "handler": isinstance(task, Handler),
-                "args": None if secret else self._arguments(task), "path": task.get_path() or None})
+                "args": None if secret else self._arguments(task), "path": self._in_project(task.get_path() or "") or None})
             if len(common) > self.max_event:
                 common = self._starts[task._uuid] = encode(scalars(json.loads(common)))
         fields = self._fields("runner_on_start", dict(self._flags(task, secret), host=host.name),
