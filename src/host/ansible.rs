@@ -14,7 +14,7 @@ mod spill;
 mod syntax;
 
 pub(crate) use callback_path::CallbackPath;
-pub(crate) use install::{INTERRUPTS, Installed, SOCKET, START};
+pub(crate) use install::{INTERRUPTS, Installed, START};
 pub(crate) use link::{Answer, Link, LinkError, Welcome, frames};
 pub(crate) use record::{Record, Reported, TEMPORARY};
 pub(crate) use spill::{Spill, SpillError};

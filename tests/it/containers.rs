@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use playwarden_event::{Cause, EventKind, Status};
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::alive::{appears, eventually, kill, mark, marked, send};
 use crate::evidence::{Evidence, at};
@@ -227,6 +227,105 @@ fn a_folder_with_runner_toml_is_the_project_and_its_runs_are_not_there() {
 }
 
 #[test]
+fn who_runs_in_there_before_ansible_is_heard_can_neither_speak_nor_listen_for_it() {
+    // An inventory's script runs before any callback is loaded.
+    let script = "#!/usr/bin/env python3\nimport json, os, socket, struct, sys\n\
+                  said = {}\n\
+                  def attempt(name, what):\n    try:\n        what()\n        said[name] = 'done'\n    except OSError as error:\n        said[name] = type(error).__name__\n\
+                  def connect():\n    global s\n    s = socket.socket(socket.AF_UNIX)\n    s.connect('/playwarden/events')\n    \
+                  frame = json.dumps({'record': 'hello', 'number': 1, 'time_ns': 1, 'stdout': 0, 'stderr': 0, 'protocol': 1, 'pid': 1, 'core': 'forged', 'python': '3', 'temporary': []}).encode()\n    \
+                  s.sendall(struct.pack('>I', len(frame)) + frame)\n\
+                  attempt('connect', connect)\n\
+                  attempt('unlink', lambda: os.unlink('/playwarden/events'))\n\
+                  attempt('rename', lambda: os.rename('/playwarden/interrupts', '/playwarden/x'))\n\
+                  attempt('callback', lambda: open('/playwarden/callback/playwarden_callback.py', 'a'))\n\
+                  attempt('begun', lambda: open('/playwarden/begun', 'w').write('%d\\n' % os.getpid()))\n\
+                  open('/seen/said', 'w').write(json.dumps(said))\n\
+                  print(json.dumps({'all': {'hosts': ['h3'], 'vars': {'ansible_connection': 'local'}}}))\n";
+    each("cancel-policies = [\"p\"]\nlimit = 'h3'", "    - debug: msg=x\n", |contained| {
+        fs::write(contained.project.path("d/inventory/script"), script).unwrap();
+        fs::set_permissions(contained.project.path("d/inventory/script"), fs::Permissions::from_mode(0o755)).unwrap();
+        let _shown = contained.run(&[]).expect(0);
+        let said: Value = serde_json::from_str(&contained.text("seen/said")).unwrap();
+        assert_eq!(said["unlink"], "OSError", "{said}");
+        assert_eq!(said["rename"], "OSError", "{said}");
+        assert_eq!(said["callback"], "OSError", "{said}");
+        let run = Evidence::of(&contained.project);
+        let record: Value = serde_json::from_str(&run.text("run.json")).unwrap();
+        assert_eq!(record["ansible"]["core"], core());
+        run.counts_as_ansible_does();
+    });
+}
+
+#[test]
+fn the_runs_are_hidden_wherever_the_container_would_see_them() {
+    let tasks = "    - command: sh -c 'ls -A /all/artifacts /runner/project/artifacts; cat /all/artifacts/x/events.jsonl'\n      ignore_errors: true\n";
+    each("", "    - debug: msg=x\n", |contained| {
+        let link = contained.project.path("by-another-name");
+        std::os::unix::fs::symlink(contained.project.path(""), &link).unwrap();
+        let text = contained.text("runner.toml").replace("seen:/seen", &format!("{}:/all", link.display()));
+        let (head, _) = text.split_once("[jobs.play]").unwrap();
+        let job = "[jobs.play]\nplaybook = \"play.yml\"\ninventory = \"d/inventory\"\nlimit = \"h1\"\n";
+        fs::write(contained.project.path("runner.toml"), format!("{head}{job}")).unwrap();
+        fs::write(contained.project.path("play.yml"), format!("{PLAY}{tasks}")).unwrap();
+        let _shown = contained.run(&[]).expect(0);
+        let run = Evidence::of(&contained.project);
+        let failed = run.about("runner_on_failed", "command")[0];
+        assert_eq!(at(failed, "/res/stdout"), "/all/artifacts:\n\n/runner/project/artifacts:");
+        // It is the project, also where another mount has the same folder.
+        let record: Value = serde_json::from_str(&run.text("run.json")).unwrap();
+        assert_eq!(record["plan"]["ansible"]["container"]["folder"], "/runner/project");
+    });
+}
+
+#[test]
+fn another_ansible_that_a_play_starts_in_there_is_not_ours() {
+    let tasks = "    - command: ansible all -i n1, -c local -m ping\n      run_once: true\n";
+    each("", tasks, |contained| {
+        let _shown = contained.run(&[]).expect(0);
+    });
+}
+
+#[test]
+fn nothing_starts_when_the_end_was_decided_before_ansible_was_there() {
+    for engine in engines() {
+        let contained = Contained::new(*engine, "    - command: touch /seen/late\n", "timeout = '1ms'");
+        let shown = contained.run(&[]).expect(22);
+        assert!(!contained.project.path("seen/late").exists(), "{shown:?}");
+        let run = Evidence::of(&contained.project);
+        assert!(run.named("runner_on_start").is_empty(), "{}", run.list());
+        assert!(!contained.is_there());
+    }
+}
+
+#[test]
+fn nothing_is_taken_for_what_outlived_the_run() {
+    for engine in engines() {
+        for _ in figures::rounds(4) {
+            let contained = Contained::new(*engine, "    - debug: msg=x\n", "");
+            let shown = contained.run(&[]).expect(0);
+            assert!(!shown.stderr.contains("still alive"), "{}", shown.stderr);
+        }
+    }
+}
+
+#[test]
+fn what_a_play_writes_beside_the_journal_is_not_taken() {
+    let forged = "import json, struct; f = json.dumps({'record': 'event'}).encode(); \
+                  open('/playwarden/spill', 'ab').write(struct.pack('>I', len(f)) + f)";
+    let tasks = format!("    - command: {{argv: [python, -c, {forged:?}]}}\n");
+    each("limit = 'h1'", &tasks, |contained| {
+        let _shown = contained.run(&[]).expect(0);
+        let run = Evidence::of(&contained.project);
+        let said = run
+            .named("warning")
+            .iter()
+            .any(|event| at(event, "/message").as_str().is_some_and(|text| text.contains("beside the journal")));
+        assert!(said, "{}", run.list());
+    });
+}
+
+#[test]
 fn the_command_line_is_that_of_ansible_runner() {
     let contained = Contained::new(Engine::Made, "    - debug: msg=x\n", "");
     let _shown = contained.run(&[]).expect(0);
@@ -432,18 +531,27 @@ fn what_cannot_be_in_the_container_is_refused() {
         shown.stderr
     );
     let text = contained.text("runner.toml");
+    fs::create_dir(contained.project.path("artifacts")).unwrap();
     for (mounts, why) in [
         ("/:/all", "a container cannot have `/` whole"),
         ("/usr/../home:/h", "cannot have"),
         ("nowhere:/x", "does not exist"),
         ("seen:relative", "does not say what is mounted where"),
         ("seen", "does not say what is mounted where"),
+        ("artifacts:/x", "runs are kept there"),
     ] {
         fs::write(contained.project.path("runner.toml"), text.replace("seen:/seen", mounts)).unwrap();
         let shown = contained.run(&[]);
         assert!(matches!(shown.code, Some(2 | 30)) && shown.stderr.contains(why), "{mounts}: {shown:?}");
     }
     fs::write(contained.project.path("runner.toml"), &text).unwrap();
+    for options in [json!(["-d"]), json!(["--cidfile=x"]), json!(["--rm=false"])] {
+        let keywords = json!({"process_isolation": true, "process_isolation_executable": "docker", "container_image": "x",
+                              "container_options": options, "playbook": "test.yml"});
+        fs::write(contained.project.path("k.json"), keywords.to_string()).unwrap();
+        let shown = contained.run(&["--private-data-dir", "d", "--kwargs", "k.json"]).expect(2);
+        assert!(shown.stderr.contains("cannot be set: the run needs its own"), "{}", shown.stderr);
+    }
     let shown = ran(contained.project.command(&["run"]).env("PATH", "/nowhere").output().unwrap());
     assert!(shown.stderr.contains("there is no `docker` on the PATH"), "{}", shown.stderr);
     // No engine takes a line break in a variable.
@@ -460,7 +568,7 @@ fn a_login_is_in_a_private_file_and_gone_afterwards() {
     let script =
         "#!/bin/sh\necho \"$@\" >&2\ncat \"${1#--config=}/config.json\" >&2\nls -l ${1#--config=} >&2\nexit 125\n";
     fs::write(contained.project.path("bin/docker"), script).unwrap();
-    let keywords = serde_json::json!({
+    let keywords = json!({
         "private_data_dir": null, "playbook": "test.yml", "process_isolation": true, "process_isolation_executable": "docker",
         "container_image": "quay.io/x/y", "container_options": ["--network=host"], "container_workdir": "/work",
         "container_auth_data": {"host": "quay.io", "username": "me", "password": "t0p-s3cret"},

@@ -17,10 +17,11 @@ const LOAD: &str = "ANSIBLE_LOAD_CALLBACK_PLUGINS";
 /// How Ansible is started in a container.
 const START_SCRIPT: &str = include_str!("start.sh");
 
-/// The names of what a container's callback needs.
+/// The names of what that needs: the script itself, the socket, and the pipes for interrupts and for who has begun.
 pub(crate) const START: &str = "start";
 pub(crate) const SOCKET: &str = "events";
 pub(crate) const INTERRUPTS: &str = "interrupts";
+pub(crate) const BEGUN: &str = "begun";
 
 /// The callback in a private folder of one run.
 #[derive(Debug)]
@@ -42,22 +43,10 @@ impl Installed {
         Ok(Self { folder, spill })
     }
 
-    /// Writes it, and the script that starts Ansible, into a folder that a container sees as `there`.
-    pub(crate) fn into_shared(shared: &Path, there: &Path) -> io::Result<Self> {
-        Self::into(shared, there.join("spill"))?;
-        fs::write(shared.join(START), START_SCRIPT)?;
-        Ok(Self { folder: there.join("callback"), spill: there.join("spill") })
-    }
-
-    /// Returns what Ansible needs in the environment of a container.
-    pub(crate) fn environment_there(&self) -> Vec<(OsString, OsString)> {
-        let there = |name: &str| self.spill.with_file_name(name).into_os_string();
-        vec![
-            (LOAD.into(), "1".into()),
-            ("PLAYWARDEN_SOCKET".into(), there(SOCKET)),
-            ("PLAYWARDEN_INTERRUPT".into(), there(INTERRUPTS)),
-            ("PLAYWARDEN_SPILL".into(), there("spill")),
-        ]
+    /// Writes it, and the script that starts Ansible and says where everything is, into a folder for a container.
+    pub(crate) fn into_shared(shared: &Path) -> io::Result<()> {
+        Self::into(shared, PathBuf::new())?;
+        fs::write(shared.join(START), START_SCRIPT)
     }
 
     /// Returns what Ansible needs in its environment. `path` is the callback path that is in effect without us: setting

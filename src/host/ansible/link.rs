@@ -11,14 +11,17 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType, recvmsg,
-    send, socketpair, sockopt,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType,
+    recvmsg, send, shutdown, socketpair, sockopt,
 };
 use serde::Serialize;
 use tokio::io::Interest;
+use tokio::net::unix::pipe::{self, Receiver};
 use tokio::net::{UnixListener, UnixStream};
 
+use super::install::{BEGUN, SOCKET};
 use super::record::{Record, RecordError};
 
 /// A record's envelope on top of the largest event.
@@ -82,21 +85,86 @@ pub(crate) struct Link {
 enum End {
     /// Of a socket that Ansible inherits.
     Connected(UnixStream),
-    /// In a folder that Ansible sees; whoever connects first is the callback, since nothing else runs before it.
-    Awaited { listener: UnixListener, path: PathBuf },
+    /// In a folder that Ansible sees.
+    Awaited(Awaited),
+}
+
+/// Who may connect: the process that has said first that it is Ansible's, before it became that. What runs in there before
+/// the callback does, such as scripts of inventories, may try as well.
+struct Awaited {
+    listener: UnixListener,
+    path: PathBuf,
+    begun: Receiver,
+    /// What came by that pipe.
+    said: Vec<u8>,
+}
+
+impl Awaited {
+    /// Waits for the one that may connect. May be dropped and called again.
+    async fn connection(&mut self) -> io::Result<(UnixStream, i32)> {
+        let main = loop {
+            if let Some(main) = self.main() {
+                break main;
+            }
+            self.begun.readable().await?;
+            let mut piece = [0; 32];
+            match self.begun.try_read(&mut piece) {
+                Ok(length) => self.said.extend_from_slice(&piece[..length]),
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock => {}
+                Err(err) => return Err(err),
+            }
+        };
+        loop {
+            let (socket, _) = self.listener.accept().await?;
+            let pid = socket.peer_cred()?.pid().filter(|pid| *pid > 0);
+            if let Some(pid) = pid.filter(|pid| innermost_pid(*pid) == Some(main)) {
+                fs::remove_file(&self.path).ok();
+                return Ok((socket, pid));
+            }
+        }
+    }
+
+    /// The id of Ansible's process in its own namespace.
+    fn main(&self) -> Option<i32> {
+        let end = self.said.iter().position(|byte| *byte == b'\n')?;
+        // What is no number is nobody's.
+        Some(str::from_utf8(&self.said[..end]).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+    }
+}
+
+/// What a process of this machine is called in the innermost namespace that it is in.
+fn innermost_pid(pid: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    ids.split_whitespace().last()?.parse().ok()
 }
 
 impl Link {
-    /// Listens in a folder for a callback that inherits nothing. Who connects is whom it listens to.
-    pub(crate) fn in_folder(folder: &Path, name: &str, max_event: u64) -> io::Result<Self> {
+    /// Listens in a folder for a callback that inherits nothing. By the pipe `begun` comes the id of the process that it
+    /// will be in.
+    pub(crate) fn in_folder(folder: &Path, max_event: u64) -> io::Result<Self> {
         // A path may be longer than a socket's address.
         let handle = File::open(folder)?;
-        let path = PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd())).join(name);
+        let path = PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd())).join(SOCKET);
         let listener = StdUnixListener::bind(path)?;
         sockopt::set_socket_passcred(&listener, true)?;
         listener.set_nonblocking(true)?;
-        let end = End::Awaited { listener: UnixListener::from_std(listener)?, path: folder.join(name) };
+        let begun = folder.join(BEGUN);
+        mknodat(CWD, &begun, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        // Open for writing as well, or the pipe would be at its end whenever nobody else has it open.
+        let begun = pipe::OpenOptions::new().read_write(true).open_receiver(begun)?;
+        let listener = UnixListener::from_std(listener)?;
+        let end = End::Awaited(Awaited { listener, path: folder.join(SOCKET), begun, said: Vec::new() });
         Ok(Self::new(end, max_event))
+    }
+
+    /// Hears nothing more, and says nothing: for the other side we are gone.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+        if let End::Connected(socket) = &self.end {
+            // One that is closed already is as well.
+            shutdown(socket, Shutdown::Both).ok();
+        }
     }
 
     fn new(end: End, max_event: u64) -> Self {
@@ -131,7 +199,7 @@ impl Link {
 
     /// Whether it is known whom to listen to, and something can still come.
     pub(crate) fn is_listening(&self) -> bool {
-        !self.closed && (self.sender.is_some() || matches!(self.end, End::Awaited { .. }))
+        !self.closed && (self.sender.is_some() || matches!(self.end, End::Awaited(_)))
     }
 
     /// Returns how many bytes other processes wrote, and forgets them.
@@ -151,10 +219,11 @@ impl Link {
             if let Some(record) = self.buffered()? {
                 return Ok(Some(record));
             }
-            if let End::Awaited { listener, path } = &self.end {
-                let (socket, _) = listener.accept().await?;
-                fs::remove_file(path).ok();
-                self.connected(socket)?;
+            if let End::Awaited(awaited) = &mut self.end {
+                let (socket, pid) = awaited.connection().await?;
+                sockopt::set_socket_passcred(&socket, true).map_err(io::Error::from)?;
+                self.sender = Some(pid);
+                self.end = End::Connected(socket);
             }
             let (End::Connected(socket), piece) = (&self.end, &mut self.piece) else { continue };
             match socket.async_io(Interest::READABLE, || receive(socket, piece)).await {
@@ -216,14 +285,6 @@ impl Link {
             let write = || Ok(send(socket, rest, SendFlags::NOSIGNAL)?);
             rest = &rest[socket.async_io(Interest::WRITABLE, write).await?..];
         }
-        Ok(())
-    }
-
-    /// Listens to the process at the other end, and to nobody else.
-    fn connected(&mut self, socket: UnixStream) -> io::Result<()> {
-        sockopt::set_socket_passcred(&socket, true)?;
-        self.sender = Some(sockopt::socket_peercred(&socket)?.pid.as_raw_nonzero().get());
-        self.end = End::Connected(socket);
         Ok(())
     }
 
@@ -335,23 +396,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_connects_first_is_heard_and_nobody_can_connect_again() {
+    async fn only_who_said_that_it_began_can_connect_and_only_once() {
         let folder = tempfile::tempdir().unwrap();
         // Longer than the address of a socket may be.
         let deep = folder.path().join("a".repeat(120));
         fs::create_dir(&deep).unwrap();
-        let mut link = Link::in_folder(&deep, "events", 1024).unwrap();
+        let mut link = Link::in_folder(&deep, 1024).unwrap();
         assert!(link.is_listening() && link.sender().is_none());
         let short = folder.path().join("s");
         std::os::unix::fs::symlink(&deep, &short).unwrap();
-        let mut theirs = StdUnixStream::connect(short.join("events")).unwrap();
+        // Another process is there before the right one, and says so too, but later.
+        let own = innermost_pid(std::process::id().cast_signed()).unwrap();
+        fs::write(short.join(BEGUN), format!("{own}\n")).unwrap();
+        let intruder = "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\nprint('there', flush=True)\ninput()";
+        let mut intruder = Command::new("python3")
+            .args(["-c", intruder])
+            .arg(short.join(SOCKET))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        io::Read::read_exact(intruder.stdout.as_mut().unwrap(), &mut [0; 5]).unwrap();
+        fs::write(short.join(BEGUN), format!("{}\n", intruder.id())).unwrap();
+        let mut theirs = StdUnixStream::connect(short.join(SOCKET)).unwrap();
         theirs.write_all(&frame(END)).unwrap();
         assert!(matches!(link.record().await.unwrap(), Some(Record::End { .. })));
         assert_eq!(link.sender(), Some(std::process::id()));
-        assert!(!deep.join("events").exists());
+        assert!(!deep.join(SOCKET).exists());
         drop(theirs);
         assert!(link.record().await.unwrap().is_none());
         assert!(!link.is_listening());
+        intruder.kill().unwrap();
+        intruder.wait().unwrap();
     }
 
     #[tokio::test]

@@ -4,7 +4,6 @@
 //! `/runner/project`, and Ansible is started there. What the run needs itself is at [`SHARED`].
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rustix::process::getuid;
@@ -24,6 +23,12 @@ const PROJECT: &str = "/runner/project";
 
 /// Where the run's own folder for the container is.
 pub(crate) const SHARED: &str = "/playwarden";
+
+/// What is written there: what Ansible prints, and what no host takes.
+pub(crate) const WRITTEN: [&str; 3] = ["stdout", "stderr", "spill"];
+
+/// Options of engines that would take the container out of our hands.
+const NOT_TAKEN: [&str; 5] = ["--detach", "--cidfile", "--name", "--rm", "--env-file"];
 
 /// Where the socket of the run's ssh agent is.
 pub(crate) const AGENT: &str = "/playwarden-agent";
@@ -92,8 +97,10 @@ pub(super) struct Wanted {
 /// What the command of a container has besides the plan.
 #[derive(Debug)]
 pub(crate) struct Making<'a> {
-    /// The run's folder for the container, which is [`SHARED`] there.
+    /// The run's folder for the container, which is [`SHARED`] there, and cannot be changed from there.
     pub(crate) shared: &'a Path,
+    /// The run's private folder, which has the files [`WRITTEN`].
+    pub(crate) private: &'a Path,
     /// An empty folder, in whose place it would see other runs.
     pub(crate) nothing: &'a Path,
     /// Where runs are kept.
@@ -111,13 +118,21 @@ pub(crate) struct Making<'a> {
 }
 
 impl ContainerPlan {
-    /// Returns where a path of this machine is in the container; none when it is not there.
+    /// Returns where a path of this machine is in the container; none when it is not there. Links are followed here, since they
+    /// lead elsewhere there. What only exists there is where it is.
     pub(crate) fn inside(&self, path: &Path) -> Option<PathBuf> {
-        let mounts = self.mounts.iter().filter(|mount| path.starts_with(&mount.source));
-        let mount = mounts.max_by_key(|mount| mount.source.components().count())?;
-        let below = path.strip_prefix(&mount.source).ok()?;
-        // `join("")` would end in a slash.
-        Some(if below.as_os_str().is_empty() { mount.target.clone() } else { mount.target.join(below) })
+        let real = files::settled(path);
+        let mounts = self.mounts.iter().filter_map(|mount| Some((mount, mount.below(&real)?)));
+        // The nearest; of two that are as near the first.
+        let nearest = mounts.min_by_key(|(_, below)| below.components().count());
+        let there = || self.mounts.iter().any(|mount| path.starts_with(&mount.target)) && !path.exists();
+        nearest.map(|(mount, below)| mount.at(&below)).or_else(|| there().then(|| path.to_owned()))
+    }
+
+    /// Returns every place at which the container would see the runs that are kept in a folder.
+    fn views_of(&self, artifacts: &Path) -> Vec<PathBuf> {
+        let real = files::settled(artifacts);
+        self.mounts.iter().filter_map(|mount| Some(mount.at(&mount.below(&real)?))).collect()
     }
 
     /// Returns the engine's arguments up to the command in the container, and the index at which more mounts may be added.
@@ -138,12 +153,16 @@ impl ContainerPlan {
         if let (Engine::Podman, Some(login)) = (self.engine, &making.login) {
             to.push(login.clone());
         }
-        if let Some(hidden) = self.inside(making.artifacts) {
+        for hidden in self.views_of(making.artifacts) {
             Mount::private(making.nothing, &hidden).push_to(&mut to);
         }
-        Mount::private(making.shared, Path::new(SHARED)).push_to(&mut to);
+        let there = Path::new(SHARED);
+        Mount { options: Some("ro,Z".to_owned()), ..Mount::private(making.shared, there) }.push_to(&mut to);
+        for name in WRITTEN {
+            Mount::private(&making.private.join(name), &there.join(name)).push_to(&mut to);
+        }
         if let Some(facts) = &making.facts {
-            Mount::private(facts, &Path::new(SHARED).join("fact_cache")).push_to(&mut to);
+            Mount::private(facts, &there.join("fact_cache")).push_to(&mut to);
         }
         let more = to.len();
         to.extend(["--env-file".into(), making.env_file.into(), "--cidfile".into(), making.id_file.into()]);
@@ -175,6 +194,17 @@ impl Mount {
         Self { source: source.to_owned(), target: target.to_owned(), options: Some("Z".to_owned()) }
     }
 
+    /// What of a path without links is below it.
+    fn below(&self, real: &Path) -> Option<PathBuf> {
+        Some(real.strip_prefix(files::settled(&self.source)).ok()?.to_owned())
+    }
+
+    /// Where that is in the container.
+    fn at(&self, below: &Path) -> PathBuf {
+        // `join("")` would end in a slash.
+        if below.as_os_str().is_empty() { self.target.clone() } else { self.target.join(below) }
+    }
+
     fn push_to(&self, to: &mut Vec<OsString>) {
         // Folders end in a slash, as in ansible-runner.
         let end = if self.source.is_dir() { "/" } else { "" };
@@ -192,19 +222,11 @@ impl Mount {
     }
 }
 
-impl fmt::Display for Mount {
-    /// As the engine takes it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.source.display(), self.target.display())?;
-        self.options.iter().try_for_each(|options| write!(f, ":{options}"))
-    }
-}
-
 /// What ansible-runner calls the container of a run, and of which folder's run it is: a name may exist once on a machine, and
 /// an id once in a folder.
 fn name(run_id: &str, artifacts: &Path) -> String {
     let plain = |letter: char| if letter.is_ascii_alphanumeric() || "_-".contains(letter) { letter } else { '_' };
-    let digest = crate::hex(&Sha256::digest(artifacts.as_os_str().as_encoded_bytes()));
+    let digest = crate::hex(&Sha256::digest(artifacts.join(run_id).as_os_str().as_encoded_bytes()));
     format!("ansible_runner_{}_{}", run_id.chars().map(plain).collect::<String>(), &digest[..8])
 }
 
@@ -216,6 +238,7 @@ impl Resolver<'_> {
         wanted: Option<Wanted>,
         data_dir: Option<&Path>,
         project: &Path,
+        artifacts: &Path,
         work: &Work,
     ) -> Option<Result<AnsiblePlan, Box<Finding>>> {
         let of_file = match &self.config.ansible.used {
@@ -228,13 +251,19 @@ impl Resolver<'_> {
             _ => None,
         };
         let is_of_file = wanted.is_none();
-        let wanted = wanted.or(of_file)?;
-        Some(self.make(wanted, is_of_file, data_dir, project).map(|container| AnsiblePlan {
+        // Who runs the job elsewhere is told of it there.
+        let wanted = wanted.or(of_file).filter(|_| !self.elsewhere)?;
+        Some(self.make(wanted, is_of_file, data_dir, project, artifacts).map(|container| AnsiblePlan {
             executable: work.program().into(),
             config: "ansible-config".into(),
             on_host_loss: self.config.ansible.on_host_loss,
             container: Some(container),
         }))
+    }
+
+    /// Whether a path is meant as the container has it.
+    pub(super) fn is_inside(&self, path: &Path) -> bool {
+        self.contained && path.starts_with(RUNNER)
     }
 
     fn make(
@@ -243,6 +272,7 @@ impl Resolver<'_> {
         is_of_file: bool,
         data_dir: Option<&Path>,
         project: &Path,
+        artifacts: &Path,
     ) -> Result<ContainerPlan, Box<Finding>> {
         let (span, path) = match is_of_file {
             true => (self.config.span_of_ansible_use(), self.config.path().to_owned()),
@@ -273,7 +303,6 @@ impl Resolver<'_> {
             true => {
                 Some(files::absolute(program, &self.root, self.environment)).filter(|path| ansible::is_executable(path))
             }
-            false if self.elsewhere => Some(program.into()),
             false => ansible::on_path(program, self.environment),
         };
         let Some(program) = program else {
@@ -286,7 +315,19 @@ impl Resolver<'_> {
             Some(folder) => Mount::private(folder, Path::new(RUNNER)),
             None => Mount::private(&self.root, Path::new(PROJECT)),
         }];
-        if data_dir.is_some_and(|folder| !project.starts_with(folder)) {
+        if let Some(folder) = data_dir
+            .filter(|folder| mounts[0].below(&files::settled(project)).is_none() || !project.starts_with(folder))
+        {
+            if project.starts_with(folder) {
+                let shown = project.display();
+                let message =
+                    format!("`{shown}` leads out of the data dir, and the container does not have that place");
+                return Err(refuse(
+                    "not-mounted",
+                    message,
+                    "move the folder itself there, or name it with `--project-dir`",
+                ));
+            }
             mounts.push(Mount::private(project, Path::new(PROJECT)));
         }
         for written in &wanted.mounts {
@@ -300,7 +341,7 @@ impl Resolver<'_> {
                 let message = format!("`{written}` does not say what is mounted where");
                 return Err(refuse("bad-value", message, "write `SOURCE:/TARGET` or `SOURCE:/TARGET:OPTIONS`"));
             }
-            if !source.exists() && !self.elsewhere {
+            if !source.exists() {
                 let message = format!("`{}`, which the container is to have, does not exist", source.display());
                 return Err(refuse("missing-file", message, "make it, or correct the mount"));
             }
@@ -313,17 +354,39 @@ impl Resolver<'_> {
                 let message = format!("a container cannot have `{shown}` whole");
                 return Err(refuse("bad-value", message, "mount a folder below it"));
             }
-            let has_colon = |path: &Path| path.as_os_str().as_encoded_bytes().contains(&b':');
-            if has_colon(&mount.source) || has_colon(&mount.target) {
-                let message = format!("`{shown}` has a colon, which no engine can mount");
+            if has_separator(&mount.source) || has_separator(&mount.target) {
+                let message = format!("`{shown}` has a colon or a comma, which no engine can mount");
                 return Err(refuse("bad-value", message, "give the folder another name"));
             }
+            if mount.below(&files::settled(artifacts)).is_some_and(|below| below.as_os_str().is_empty())
+                || files::settled(&mount.source).starts_with(files::settled(artifacts))
+            {
+                let message = format!("the container is to have `{shown}`, and runs are kept there");
+                return Err(refuse("bad-value", message, "keep runs in a folder of their own"));
+            }
+        }
+        if has_separator(artifacts) {
+            let message = format!("`{}` has a colon or a comma, which no engine can mount", artifacts.display());
+            return Err(refuse("bad-value", message, "keep runs in a folder of another name"));
+        }
+        let is_taken = |option: &&String| {
+            let name = option.split('=').next().unwrap_or_default();
+            NOT_TAKEN.contains(&name) || (option.starts_with("-d") && !option.starts_with("--"))
+        };
+        if let Some(option) = wanted.options.iter().find(is_taken) {
+            let message = format!("the container's option `{option}` cannot be set: the run needs its own");
+            return Err(refuse("bad-value", message, "leave it out"));
         }
         let plan =
             ContainerPlan { engine, program, image, folder: PathBuf::new(), mounts, options: wanted.options, registry };
         let folder = wanted.folder.map(PathBuf::from).or_else(|| plan.inside(project));
         Ok(ContainerPlan { folder: folder.unwrap_or_else(|| PROJECT.into()), ..plan })
     }
+}
+
+/// Whether a path has what separates the parts of a mount.
+fn has_separator(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().iter().any(|byte| b":,".contains(byte))
 }
 
 fn registry(auth: &Map<String, Value>) -> Result<Registry, &'static str> {
@@ -365,7 +428,7 @@ impl JobPlan {
             }
         }
         for id in &mut self.vault_ids {
-            let (label, file) = id.rsplit_once('@').map_or(("", id.as_str()), |(label, file)| (label, file));
+            let (label, file) = id.split_once('@').map_or(("", id.as_str()), |(label, file)| (label, file));
             if Path::new(file).is_absolute() {
                 let at = if id.contains('@') { "@" } else { "" };
                 *id = format!("{label}{at}{}", moved(Path::new(file)).display());
@@ -376,14 +439,11 @@ impl JobPlan {
         {
             *path = moved(path);
         }
+        // Others of them are the image's own.
         if let Some(paths) = self.env.get_mut("ANSIBLE_ROLES_PATH") {
-            let parts: Vec<_> = paths
-                .split(':')
-                .map(|part| {
-                    container.inside(Path::new(part)).map_or_else(|| part.into(), |path| path.display().to_string())
-                })
-                .collect();
-            *paths = parts.join(":");
+            let inside = |part: &str| container.inside(Path::new(part)).map(|path| path.display().to_string());
+            let parts = paths.split(':').map(|part| inside(part).unwrap_or_else(|| part.to_owned()));
+            *paths = parts.collect::<Vec<_>>().join(":");
         }
         unseen
     }

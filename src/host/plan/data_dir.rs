@@ -85,6 +85,7 @@ impl Resolver<'_> {
             self.warnings.push(Finding::warning("unknown-key", &folder.join("env/settings"), message).help(help));
         }
         let (container, unused) = settings.container();
+        self.contained |= container.is_some();
         if unused {
             let message = "a container's image is named, and without `process_isolation` it is not used".to_owned();
             let warning = Finding::warning("unused-key", Path::new(""), message);
@@ -292,7 +293,7 @@ impl Resolver<'_> {
             return name.into();
         }
         let path = files::absolute(name, project, self.environment);
-        if let Some(missing) = files::missing_file(&path, name) {
+        if let Some(missing) = files::missing_file(&path, name).filter(|_| !self.is_inside(&path)) {
             let message = format!("playbook {}", missing.message(name));
             let finding = Finding::error("missing-file", Path::new(""), message).help_if(missing.help(&path));
             let finding = self.of_this_job(finding);

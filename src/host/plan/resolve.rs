@@ -14,7 +14,7 @@ use super::files::Missing;
 use super::{
     AnsiblePlan, Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret, Work, ansible, files,
 };
-use crate::config::{self, Config, Finding, Job, JobWork, Plugin, Restart, did_you_mean};
+use crate::config::{self, AnsibleUse, Config, Finding, Job, JobWork, Plugin, Restart, did_you_mean};
 
 /// The longest argument that Linux passes on: 32 pages with the closing NUL.
 const MAX_ARGUMENT: usize = 128 * 1024 - 1;
@@ -93,6 +93,8 @@ pub(super) struct Resolver<'a> {
     pub(super) root: PathBuf,
     /// Ansible is not here.
     pub(super) elsewhere: bool,
+    /// Ansible is to run in a container.
+    pub(super) contained: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) warnings: Vec<Finding>,
 }
@@ -100,7 +102,16 @@ pub(super) struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     fn new(config: &'a Config, job: &'a Job, environment: &'a Environment) -> Self {
         let root = root(config, environment);
-        Self { config, job, environment, root, elsewhere: false, findings: Vec::new(), warnings: Vec::new() }
+        Self {
+            config,
+            job,
+            environment,
+            root,
+            elsewhere: false,
+            contained: false,
+            findings: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -109,6 +120,7 @@ impl Resolver<'_> {
     fn plan(&mut self, overrides: &Overrides) -> Option<JobPlan> {
         let job = self.job;
         self.check_overrides(overrides);
+        self.contained = matches!(self.config.ansible.used, AnsibleUse::Container(_));
         let folder = job.private_data_dir.as_ref().map(|dir| files::absolute(dir, &self.root, self.environment));
         let mut given = folder.as_ref().map(|folder| self.given(folder, overrides)).unwrap_or_default();
         let work = match (&job.private_data_dir, given.work.take()) {
@@ -121,7 +133,10 @@ impl Resolver<'_> {
         let work = work?;
         let is_given = job.private_data_dir.is_some();
         let start = if is_given { given.folder.clone() } else { self.root.clone() };
-        let used = match self.container(given.container.take(), folder.as_deref(), &start, &work) {
+        // Beside runner.toml, where all its runs are; without one, in the private data dir.
+        let in_data_dir = is_given && (self.config.is_bare() || overrides.keywords.artifact_dir.is_some());
+        let artifacts = if in_data_dir { given.artifacts.clone() } else { self.root.join("artifacts") };
+        let used = match self.container(given.container.take(), folder.as_deref(), &start, &artifacts, &work) {
             Some(used) => used,
             None if self.elsewhere => Ok(AnsiblePlan {
                 executable: work.program().into(),
@@ -133,9 +148,6 @@ impl Resolver<'_> {
         };
         let used = used.map_err(|finding| self.findings.push(*finding)).ok();
         self.check_folders(&plugins, used.as_ref());
-        // Beside runner.toml, where all its runs are; without one, in the private data dir.
-        let in_data_dir = is_given && (self.config.is_bare() || overrides.keywords.artifact_dir.is_some());
-        let artifacts = if in_data_dir { given.artifacts } else { self.root.join("artifacts") };
         let mut env = given.env;
         env.extend(job.env.clone());
         let mut keep = given.keep;
@@ -254,7 +266,7 @@ impl Resolver<'_> {
                 inventory.push(named.into());
                 continue;
             }
-            if !path.exists() {
+            if !path.exists() && !self.is_inside(&path) {
                 let missing = Missing::Nothing { near: files::near_file(&path, source) };
                 let mut finding = missing_path("inventory", source, &path, &missing);
                 if given && self.job.private_data_dir.is_some() {

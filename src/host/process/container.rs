@@ -1,9 +1,9 @@
 //! A container that the guarded program is only the client of: signals to the client do not reach what runs in there, and
 //! what runs in there is no descendant of it.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -34,13 +34,13 @@ impl Container {
         self.id().is_some()
     }
 
-    /// Interrupts what runs in there, if somebody is there to hear it.
-    pub(super) fn interrupt(&self) {
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        if let Ok(mut pipe) = OpenOptions::new().write(true).custom_flags(flags).open(&self.interrupts) {
-            // A full pipe says it already.
-            pipe.write_all(b"!").ok();
-        }
+    /// Opens the way for interrupts: before anything runs in there, which might put something else in its place. What nobody
+    /// has heard is there for who comes.
+    pub(super) fn interrupts(&self) -> io::Result<File> {
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+        // For reading as well, or it could only be opened once somebody reads.
+        let pipe = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&self.interrupts)?;
+        if pipe.metadata()?.file_type().is_fifo() { Ok(pipe) } else { Err(io::ErrorKind::InvalidInput.into()) }
     }
 
     /// Asks the engine to send SIGTERM. Does not wait for it.

@@ -26,6 +26,7 @@ use rustix::termios::tcsetpgrp;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::agent::{self, Agent};
+use super::container::Container;
 use super::leftovers::Leftovers;
 use super::terminal::Held;
 use super::tree::{self, Found};
@@ -118,6 +119,7 @@ pub fn guard_main() -> io::Result<()> {
         // What is said at the terminal in there comes out here.
         command.stdout(terminal.theirs.try_clone()?);
     }
+    let interrupts = launch.container.as_ref().map(Container::interrupts).transpose()?;
     let started = command.spawn();
     // The program's copy of the terminal is in it.
     drop(command);
@@ -136,12 +138,15 @@ pub fn guard_main() -> io::Result<()> {
     host.tell(&Report::Started { pid: main.pid.unsigned_abs(), guard: std::process::id() });
     thread::spawn(move || reap(&sender));
 
+    let is_contained = launch.container.is_some();
     let leftovers = Leftovers::new(launch.temporary.clone(), main.pid);
     let mut guard = Guard {
         launch,
         host,
         main: Some(main),
         client_ended: false,
+        is_empty: false,
+        interrupts,
         agent,
         step: Step::Running,
         due: None,
@@ -156,6 +161,15 @@ pub fn guard_main() -> io::Result<()> {
         }
     }
     guard.agent = None;
+    if is_contained && !guard.is_empty {
+        // Nothing of the play is out here, and the engine has yet to tidy up.
+        let until = Instant::now() + UNKILLABLE;
+        while let Ok(input) = inputs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            if matches!(input, Input::NothingLeft) {
+                break;
+            }
+        }
+    }
     let living = guard.living();
     if let (Some(terminal), false) = (&terminal, living.is_empty()) {
         leave(terminal);
@@ -342,6 +356,10 @@ struct Guard {
     host: Host,
     /// The program itself, until it has ended.
     main: Option<Main>,
+    /// Nothing is left below us.
+    is_empty: bool,
+    /// By which what runs in a container is interrupted.
+    interrupts: Option<File>,
     /// It ended by itself. Where it is the client of a container, that is over too.
     client_ended: bool,
     /// As long as the program lives.
@@ -384,7 +402,10 @@ impl Guard {
                     }
                 }
                 Ok(Input::Order(Order::Launch(_)) | Input::Reaped { .. }) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Input::NothingLeft) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Input::NothingLeft) | Err(RecvTimeoutError::Disconnected) => {
+                    self.is_empty = true;
+                    return;
+                }
             }
             // Also after an input: many of them in a row must not hold up the ending.
             if self.due.is_some_and(|due| due <= Instant::now()) && self.advance() {
@@ -430,7 +451,12 @@ impl Guard {
         match (&self.launch.container, &self.main) {
             // The image may still be on its way.
             (Some(container), _) if !container.is_made() => return self.terminate(),
-            (Some(container), _) => container.interrupt(),
+            (Some(_), _) => {
+                if let Some(mut pipe) = self.interrupts.as_ref() {
+                    // A full pipe says it already.
+                    pipe.write_all(b"!").ok();
+                }
+            }
             (None, Some(main)) => main.signal(Signal::USR2),
             _ => {}
         }

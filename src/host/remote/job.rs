@@ -108,14 +108,6 @@ pub(crate) fn for_worker(plan: &JobPlan, overrides: &Overrides, folder: &Path) -
     // In whole seconds, which is what it reads everywhere.
     job.put("timeout", overrides.timeout.map(|limit| limit.as_secs().max(1)));
 
-    if let Some(container) = &plan.ansible.container {
-        // Of runner.toml, which the worker does not have.
-        let mounts = container.mounts.iter().skip(1);
-        job.put("process_isolation", Some(true));
-        job.put("process_isolation_executable", Some(container.engine.program()));
-        job.put("container_image", Some(&container.image));
-        job.put("container_volume_mounts", Some(mounts.map(ToString::to_string).collect::<Vec<_>>()));
-    }
     // What ansible-runner has no keyword for goes where it takes anything.
     let mut words = Vec::new();
     for id in &overrides.vault_ids {

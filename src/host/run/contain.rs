@@ -1,26 +1,36 @@
 //! Ansible in a container: what it finds there of the run, and how the container is made and removed.
 //!
-//! The container sees one folder of the run's private ones, and neither the journal nor other runs. In it lie the callback,
-//! what the run hands over, and the very files that Ansible prints into here.
+//! The container sees one folder of the run's private ones, which it cannot change, and neither the journal nor other runs. In
+//! that folder lie the callback and what the run hands over; the files that Ansible prints into here are mounted into it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use playwarden_event::Cause;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep};
 
 use super::dispatcher::Run;
 use super::launch::{Way, beside, disk_at, hand_over, start};
-use crate::ansible::{INTERRUPTS, Installed, Link, SOCKET, START};
+use crate::ansible::{INTERRUPTS, Installed, Link, START};
 use crate::config::{Engine, MAX_EVENT};
-use crate::plan::{AGENT, ContainerPlan, Making, Registry, SHARED};
-use crate::process::Container;
+use crate::plan::{AGENT, ContainerPlan, Making, Registry, SHARED, WRITTEN};
+use crate::process::{Container, tree};
+
+/// How long a client may take that is to end, and how often is looked.
+const GRACE: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Engines read no longer line of a file of variables.
+const LONGEST: usize = 60 << 10;
 
 impl Run<'_> {
     /// What starts Ansible in a container.
@@ -43,14 +53,14 @@ impl Run<'_> {
         fs::create_dir(&shared)?;
         fs::create_dir(&nothing)?;
         File::create(self.folder.spill())?;
-        for name in ["stdout", "stderr", "spill"] {
-            fs::hard_link(private.join(name), shared.join(name))?;
+        // Where they are mounted.
+        for name in WRITTEN {
+            File::create(shared.join(name))?;
         }
         mknodat(CWD, shared.join(INTERRUPTS), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
         hand_over(self.plan, &shared.join("handed"))?;
         let there = Path::new(SHARED);
-        let installed = Installed::into_shared(&shared, there)?;
-        added.extend(installed.environment_there());
+        Installed::into_shared(&shared)?;
         added.extend(self.color());
         added.extend(beside(self.plan, &there.join("handed")));
         if plan.engine == Engine::Podman {
@@ -63,6 +73,7 @@ impl Run<'_> {
         let facts = self.plan.keep.fact_cache.as_ref().map(|cache| self.folder.path().join(&cache.name));
         if let Some(facts) = &facts {
             fs::create_dir_all(facts)?;
+            fs::create_dir(shared.join("fact_cache"))?;
             added.retain(|(name, _)| name != "ANSIBLE_CACHE_PLUGIN_CONNECTION");
             added.push(("ANSIBLE_CACHE_PLUGIN_CONNECTION".into(), there.join("fact_cache").into()));
         }
@@ -74,6 +85,7 @@ impl Run<'_> {
         let id_file = private.join("container-id");
         let making = Making {
             shared: &shared,
+            private,
             nothing: &nothing,
             artifacts: &self.plan.artifacts,
             env_file: &env_file,
@@ -97,10 +109,23 @@ impl Run<'_> {
             arguments,
             environment,
             environment_there: Some(added),
-            link: Link::in_folder(&shared, SOCKET, MAX_EVENT)?,
+            link: Link::in_folder(&shared, MAX_EVENT)?,
             socket: None,
             container: Some(container),
         })
+    }
+
+    /// Lets a client finish what it is making, as far as it does so soon: one that is killed in the middle leaves behind what
+    /// its engine knows nothing of.
+    pub(super) async fn end_engine(&self, client: u32) {
+        let client = tree::look(client.cast_signed()).map(|(client, _)| client);
+        let Some(client) = client.filter(|_| self.plan.ansible.container.is_some()) else { return };
+        // One that is gone needs no signal.
+        tree::signal(client, Signal::TERM).ok();
+        let begun = Instant::now();
+        while client.is_alive() && begun.elapsed() < GRACE {
+            sleep(LOOK).await;
+        }
     }
 
     /// Removes the container when nobody else does.
@@ -122,10 +147,16 @@ impl Run<'_> {
 fn listed(environment: &[(OsString, OsString)]) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     for (name, value) in environment {
-        if value.as_encoded_bytes().contains(&b'\n') {
-            let name = name.to_string_lossy();
-            let text =
-                format!("the variable `{name}` has a line break, which no container engine takes; put it into a file");
+        let (shown, bytes) = (name.to_string_lossy(), value.as_encoded_bytes());
+        let is_plain = shown.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+        let trouble = match () {
+            () if bytes.iter().any(|byte| b"\n\r".contains(byte)) => "has a line break",
+            () if bytes.len() + shown.len() > LONGEST => "is longer than 60 KiB",
+            () if !is_plain => "has a name of other characters than letters, digits and `_`",
+            () => "",
+        };
+        if !trouble.is_empty() {
+            let text = format!("the variable `{shown}` {trouble}, which no container engine takes; put it into a file");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         for part in [name, OsStr::new("="), value, OsStr::new("\n")] {

@@ -94,6 +94,10 @@ pub(super) struct Run<'a> {
     pub(super) guarded: Option<Guarded>,
     /// Where there is a terminal.
     pub(super) typist: Option<Typist>,
+    /// What the guard has started.
+    pub(super) main: Option<u32>,
+    /// The callback has sent its last record.
+    pub(super) said_all: bool,
     /// Decided, and not carried out yet.
     pub(super) orders: Vec<Order>,
     pub(super) stats: Option<Stats>,
@@ -179,7 +183,7 @@ impl Run<'_> {
     async fn take_report(&mut self, live: &mut Live, report: Option<Report>) {
         match report {
             Some(Report::Started { pid, .. }) => {
-                self.publisher.pid = Some(pid);
+                (self.main, self.publisher.pid) = (Some(pid), Some(pid));
                 live.link.listen_to(pid);
                 self.orders.extend(self.state.advance(Status::Running));
             }
@@ -205,7 +209,8 @@ impl Run<'_> {
             None => {
                 // The guard itself was killed. What did not detach itself is still below Ansible.
                 self.seen.trouble.get_or_insert("the guard process was killed".to_owned());
-                if let (Some(pid), None) = (self.publisher.pid, self.seen.exit) {
+                if let (Some(pid), None) = (self.main, self.seen.exit) {
+                    self.end_engine(pid).await;
                     tree::kill(pid.cast_signed());
                 }
                 self.remove_container().await;
@@ -238,6 +243,11 @@ impl Run<'_> {
         if fs::metadata(&path).map_or(0, |spill| spill.len()) == 0 {
             return Ok(());
         }
+        if self.said_all {
+            let text = "what another process than Ansible wrote beside the journal was not taken".to_owned();
+            self.publish("warning", &Message { message: Some(text) });
+            return Ok(());
+        }
         let journal = File::open(self.folder.path().join("events.jsonl"))?;
         let known = JournalReader::new(BufReader::new(journal)).map_while(Result::ok);
         let known: HashSet<String> = known.map(|event| event.head().uuid.clone()).collect();
@@ -267,6 +277,8 @@ impl Run<'_> {
         self.refuse_foreign(link);
         match record {
             Ok(None) => {}
+            // Who has just begun need not be asked to end: without a welcome it does nothing.
+            Ok(Some(Record::Hello { .. })) if self.state.ending().is_some() => link.close(),
             Ok(Some(Record::Hello { core, python, printed, .. })) => {
                 self.seen.greeted = true;
                 self.record.ansible = Some(AnsibleVersions { core, python });
@@ -294,6 +306,7 @@ impl Run<'_> {
             // For who comes after us.
             Ok(Some(Record::Granted { .. })) => {}
             Ok(Some(Record::End { printed })) => {
+                self.said_all = true;
                 self.publish_loose(printed.stdout);
                 // It waits for that; one that was killed does not.
                 link.acknowledge_end().await.ok();

@@ -132,6 +132,8 @@ async fn begin<'a>(
         concealing: false,
         guarded: None,
         typist: None,
+        main: None,
+        said_all: false,
         orders: Vec::new(),
         stats: None,
         survivors: Vec::new(),

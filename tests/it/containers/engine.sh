@@ -68,8 +68,9 @@ mount -t proc proc \$root/proc
 for mount in $mounts; do
     source=\${mount%%:*} rest=\${mount#*:}
     target=\${rest%%:*}
-    if [ -d "\$source" ]; then mkdir -p \$root\$target; else : >\$root\$target; fi
+    if [ -d "\$source" ]; then mkdir -p \$root\$target; elif [ ! -e \$root\$target ]; then : >\$root\$target; fi
     mount --bind "\$source" \$root\$target
+    case \$rest in *:ro*) mount -o remount,bind,ro \$root\$target ;; esac
 done
 cd $folder
 exec xargs -0 -a all chroot \$root env -i -C $workdir HOME=/root LANG=C.UTF-8 PATH="$PLAYWARDEN_TEST_IMAGE_PATH"

@@ -294,7 +294,7 @@ def protect():
 
 def give_back(inherited):
     """Undoes in the environment what brought us here: what a play starts, perhaps another Ansible, is not the run's."""
-    for name, value in json.loads(inherited).items():
+    for name, value in inherited.items():
         if value is None:
             os.environ.pop(name, None)
         else:
@@ -553,7 +553,9 @@ class CallbackModule(CallbackBase):
                                   for name in ("FD", "SOCKET", "INTERRUPT", "SPILL"))
         if (fd is None and place is None) or spill is None:
             raise RuntimeError("only playwarden sets PLAYWARDEN_FD and PLAYWARDEN_SPILL; start Ansible through it")
-        give_back(os.environ.pop("PLAYWARDEN_INHERITED", "{}"))
+        had = {"ANSIBLE_CALLBACK_PLUGINS": os.environ.pop("PLAYWARDEN_HAD_PLUGINS", None),
+               "ANSIBLE_LOAD_CALLBACK_PLUGINS": os.environ.pop("PLAYWARDEN_HAD_LOAD", None)}
+        give_back(json.loads(os.environ.pop("PLAYWARDEN_INHERITED", "null")) or had)
         self.pid = os.getpid()
         self.interrupts = Interrupts()
         self.link = Link(None if fd is None else int(fd), place, spill, self.interrupts)
