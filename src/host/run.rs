@@ -24,6 +24,7 @@ mod prompts;
 mod properties;
 mod publish;
 mod replay;
+mod reports;
 mod state;
 mod typist;
 mod view;

@@ -19,6 +19,8 @@ use crate::support::{Project, Ran, core, guest, ran, venv};
 
 const PLAY: &str = "- hosts: all\n  gather_facts: false\n  tasks:\n";
 
+mod attacks;
+
 /// What runs containers in a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Engine {
@@ -223,105 +225,6 @@ fn a_folder_with_runner_toml_is_the_project_and_its_runs_are_not_there() {
         // `check` asks nothing of a container.
         let checked = ran(contained.command(&["check"]).output().unwrap()).expect(0);
         assert!(checked.stdout.contains("is fine") || checked.stdout.contains("unused-plugin"), "{checked:?}");
-    });
-}
-
-#[test]
-fn who_runs_in_there_before_ansible_is_heard_can_neither_speak_nor_listen_for_it() {
-    // An inventory's script runs before any callback is loaded.
-    let script = "#!/usr/bin/env python3\nimport json, os, socket, struct, sys\n\
-                  said = {}\n\
-                  def attempt(name, what):\n    try:\n        what()\n        said[name] = 'done'\n    except OSError as error:\n        said[name] = type(error).__name__\n\
-                  def connect():\n    global s\n    s = socket.socket(socket.AF_UNIX)\n    s.connect('/playwarden/events')\n    \
-                  frame = json.dumps({'record': 'hello', 'number': 1, 'time_ns': 1, 'stdout': 0, 'stderr': 0, 'protocol': 1, 'pid': 1, 'core': 'forged', 'python': '3', 'temporary': []}).encode()\n    \
-                  s.sendall(struct.pack('>I', len(frame)) + frame)\n\
-                  attempt('connect', connect)\n\
-                  attempt('unlink', lambda: os.unlink('/playwarden/events'))\n\
-                  attempt('rename', lambda: os.rename('/playwarden/interrupts', '/playwarden/x'))\n\
-                  attempt('callback', lambda: open('/playwarden/callback/playwarden_callback.py', 'a'))\n\
-                  attempt('begun', lambda: open('/playwarden/begun', 'w').write('%d\\n' % os.getpid()))\n\
-                  open('/seen/said', 'w').write(json.dumps(said))\n\
-                  print(json.dumps({'all': {'hosts': ['h3'], 'vars': {'ansible_connection': 'local'}}}))\n";
-    each("cancel-policies = [\"p\"]\nlimit = 'h3'", "    - debug: msg=x\n", |contained| {
-        fs::write(contained.project.path("d/inventory/script"), script).unwrap();
-        fs::set_permissions(contained.project.path("d/inventory/script"), fs::Permissions::from_mode(0o755)).unwrap();
-        let _shown = contained.run(&[]).expect(0);
-        let said: Value = serde_json::from_str(&contained.text("seen/said")).unwrap();
-        assert_eq!(said["unlink"], "OSError", "{said}");
-        assert_eq!(said["rename"], "OSError", "{said}");
-        assert_eq!(said["callback"], "OSError", "{said}");
-        let run = Evidence::of(&contained.project);
-        let record: Value = serde_json::from_str(&run.text("run.json")).unwrap();
-        assert_eq!(record["ansible"]["core"], core());
-        run.counts_as_ansible_does();
-    });
-}
-
-#[test]
-fn the_runs_are_hidden_wherever_the_container_would_see_them() {
-    let tasks = "    - command: sh -c 'ls -A /all/artifacts /runner/project/artifacts; cat /all/artifacts/x/events.jsonl'\n      ignore_errors: true\n";
-    each("", "    - debug: msg=x\n", |contained| {
-        let link = contained.project.path("by-another-name");
-        std::os::unix::fs::symlink(contained.project.path(""), &link).unwrap();
-        let text = contained.text("runner.toml").replace("seen:/seen", &format!("{}:/all", link.display()));
-        let (head, _) = text.split_once("[jobs.play]").unwrap();
-        let job = "[jobs.play]\nplaybook = \"play.yml\"\ninventory = \"d/inventory\"\nlimit = \"h1\"\n";
-        fs::write(contained.project.path("runner.toml"), format!("{head}{job}")).unwrap();
-        fs::write(contained.project.path("play.yml"), format!("{PLAY}{tasks}")).unwrap();
-        let _shown = contained.run(&[]).expect(0);
-        let run = Evidence::of(&contained.project);
-        let failed = run.about("runner_on_failed", "command")[0];
-        assert_eq!(at(failed, "/res/stdout"), "/all/artifacts:\n\n/runner/project/artifacts:");
-        // It is the project, also where another mount has the same folder.
-        let record: Value = serde_json::from_str(&run.text("run.json")).unwrap();
-        assert_eq!(record["plan"]["ansible"]["container"]["folder"], "/runner/project");
-    });
-}
-
-#[test]
-fn another_ansible_that_a_play_starts_in_there_is_not_ours() {
-    let tasks = "    - command: ansible all -i n1, -c local -m ping\n      run_once: true\n";
-    each("", tasks, |contained| {
-        let _shown = contained.run(&[]).expect(0);
-    });
-}
-
-#[test]
-fn nothing_starts_when_the_end_was_decided_before_ansible_was_there() {
-    for engine in engines() {
-        let contained = Contained::new(*engine, "    - command: touch /seen/late\n", "timeout = '1ms'");
-        let shown = contained.run(&[]).expect(22);
-        assert!(!contained.project.path("seen/late").exists(), "{shown:?}");
-        let run = Evidence::of(&contained.project);
-        assert!(run.named("runner_on_start").is_empty(), "{}", run.list());
-        assert!(!contained.is_there());
-    }
-}
-
-#[test]
-fn nothing_is_taken_for_what_outlived_the_run() {
-    for engine in engines() {
-        for _ in figures::rounds(4) {
-            let contained = Contained::new(*engine, "    - debug: msg=x\n", "");
-            let shown = contained.run(&[]).expect(0);
-            assert!(!shown.stderr.contains("still alive"), "{}", shown.stderr);
-        }
-    }
-}
-
-#[test]
-fn what_a_play_writes_beside_the_journal_is_not_taken() {
-    let forged = "import json, struct; f = json.dumps({'record': 'event'}).encode(); \
-                  open('/playwarden/spill', 'ab').write(struct.pack('>I', len(f)) + f)";
-    let tasks = format!("    - command: {{argv: [python, -c, {forged:?}]}}\n");
-    each("limit = 'h1'", &tasks, |contained| {
-        let _shown = contained.run(&[]).expect(0);
-        let run = Evidence::of(&contained.project);
-        let said = run
-            .named("warning")
-            .iter()
-            .any(|event| at(event, "/message").as_str().is_some_and(|text| text.contains("beside the journal")));
-        assert!(said, "{}", run.list());
     });
 }
 
