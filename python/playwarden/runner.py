@@ -47,6 +47,7 @@ class Runner(HandlerCalls):
         self.finished_callback = finished_callback
         self.status_handler = status_handler
         self._program: Program | None = None
+        self._quiet: bool | None = None
 
     # -- the run
 
@@ -97,6 +98,7 @@ class Runner(HandlerCalls):
         with program.changed:
             program.changed.wait_for(lambda: program.status != "starting" or program.ended)
             was_started = program.was_started
+        self._look_whether_quiet()
         config = self.config
         self._tell_status("starting", command=config.command, env=config.env, cwd=config.cwd)
         if was_started:
@@ -136,7 +138,17 @@ class Runner(HandlerCalls):
             sys.stdout.flush()
 
     def _is_quiet(self) -> bool:
-        return bool(self.config.quiet or self.config.suppress_ansible_output)
+        if self._quiet is None:
+            return bool(self.config.quiet or self.config.suppress_ansible_output)
+        return self._quiet
+
+    def _look_whether_quiet(self) -> None:
+        """Finds out from the run itself, which knows what lies in `env/settings`, too."""
+        try:
+            with open(os.path.join(self.config.artifact_dir, "run.json"), encoding="utf-8") as file:
+                self._quiet = bool(json.load(file)["plan"]["keep"]["quiet"])
+        except (OSError, ValueError, LookupError, TypeError):
+            pass        # as it was asked for
 
     # -- what it came to
 

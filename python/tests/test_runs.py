@@ -56,6 +56,16 @@ class Runs(Case):
         self.assertEqual(marked(mark), [])
 
 
+class Quiet(Runs):
+    def test_a_data_dir_that_wants_no_output_gets_none(self):
+        self.file("project/test.yml", HELLO)
+        for settings, shown in (("", True), ("suppress_ansible_output: true\n", False)):
+            self.file("env/settings", settings)
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                runner = playwarden.run(private_data_dir=self.folder, playbook="test.yml")
+            self.assertEqual((runner.rc, "TASK [hello]" in out.getvalue()), (0, shown))
+
+
 class Documented(Runs):
     def test_the_first_example_word_for_word(self):
         self.file("project/test.yml", HELLO)

@@ -284,6 +284,22 @@ fn a_person_can_end_a_run_at_a_prompt() {
 }
 
 #[test]
+fn a_pause_does_not_keep_ansible_from_ending_by_itself() {
+    let pause = "- hosts: all\n  gather_facts: false\n  tasks:\n    - pause: {prompt: Really, seconds: 4000}\n";
+    let project = project(pause, "passwords = { '^Nobody asks$' = { env = 'CODE' } }");
+    let child = command(&project, &["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("the pause", || {
+        let runs = project.names("artifacts");
+        let printed = runs.first().map(|run| project.path(&format!("artifacts/{run}/.private/stdout")));
+        printed.is_some_and(|path| fs::read_to_string(path).unwrap_or_default().contains("Really"))
+    });
+    send(&child, Signal::INT);
+    let shown = ran(child.wait_with_output().unwrap()).expect(20);
+    // One that is ended by a signal says nothing more.
+    assert!(shown.stderr.contains("User interrupted execution"), "{shown:?}");
+}
+
+#[test]
 fn nothing_is_alive_when_the_host_is_killed_at_a_prompt() {
     let mark = mark();
     let _needed = (which("ssh-agent"), which("ssh-add"));

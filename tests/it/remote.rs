@@ -166,6 +166,9 @@ fn a_job_goes_out_and_its_run_comes_back_as_if_it_had_been_here() {
     assert_eq!(said.last(), Some(&json!({"eof": true})));
 
     let shown = processed(&project, ours(), &["--ident", "x"], &stream).expect(0);
+    // A folder that has a run gets no other one.
+    let again = processed(&project, ours(), &["--ident", "x"], &stream).expect(2);
+    assert!(again.stderr.contains("there is a run `x`") && again.stderr.contains("`--ident`"), "{}", again.stderr);
     is_there(&project, &shown, "r/artifacts/x");
     let ours =
         |arguments: &[&str]| project.playwarden(&[arguments, &["--private-data-dir", "r"]].concat()).expect(0).stdout;

@@ -47,6 +47,11 @@ pub(super) fn process(context: &Context, arguments: &ProcessArguments) -> u8 {
     }
     let runs = context.artifact_dir().map_or_else(|| data_dir.join("artifacts"), Path::to_owned);
     let folder = arguments.ident.as_ref().map_or_else(|| runs.clone(), |id| runs.join(id));
+    // Straight in the folder of runs each stream takes the place of the last one, as in ansible-runner.
+    if let Some(id) = arguments.ident.as_ref().filter(|_| is_run(&folder)) {
+        let text = format!("there is a run `{id}` in `{}` already", runs.display());
+        return complain(&text, "choose another `--ident`, or move the run away");
+    }
     match take(&folder, arguments) {
         Ok(code) => code,
         Err(why) => {
@@ -55,6 +60,12 @@ pub(super) fn process(context: &Context, arguments: &ProcessArguments) -> u8 {
             BROKEN
         }
     }
+}
+
+/// Whether a folder has a run. One that was made for it, with what its plays shall find there, has none yet.
+fn is_run(folder: &Path) -> bool {
+    let has_events = fs::read_dir(folder.join("job_events")).is_ok_and(|mut events| events.next().is_some());
+    has_events || ["rc", "status", "run.json"].iter().any(|name| folder.join(name).exists())
 }
 
 /// Takes everything that comes. What is wrong is an error in words.

@@ -59,14 +59,18 @@ impl Terminal {
 
     /// Types a line.
     pub(crate) fn type_line(&self, line: &str) -> io::Result<()> {
+        self.type_keys(format!("{line}\n").as_bytes())
+    }
+
+    /// Types keys.
+    pub(crate) fn type_keys(&self, keys: &[u8]) -> io::Result<()> {
         // A program that reads key by key may have switched it on.
         let mut modes = tcgetattr(&self.ours)?;
         if modes.local_modes.contains(LocalModes::ECHO) {
             modes.local_modes -= LocalModes::ECHO;
             tcsetattr(&self.ours, OptionalActions::Now, &modes)?;
         }
-        let line = format!("{line}\n");
-        let mut left = line.as_bytes();
+        let mut left = keys;
         while !left.is_empty() {
             match write(&self.ours, left) {
                 Ok(length) => left = &left[length..],

@@ -18,6 +18,10 @@ use crate::process::{Terminal, tree};
 /// A program that reads keys throws away what was typed before it did. So long is waited for it to begin.
 const READY: Duration = Duration::from_secs(1);
 
+/// What interrupts Ansible's reading of keys, of which no key of this terminal is a signal, and aborts the play when it asks
+/// what then.
+const ABORT: &[u8] = b"\0\x03a";
+
 /// Of what was printed between two looks no more is read.
 const PIECE: u64 = 4096;
 
@@ -136,6 +140,14 @@ impl Typist {
         }
     }
 
+    /// Has who reads keys give up: in its own thread it would keep Ansible from ending.
+    fn interrupt(&self) -> io::Result<()> {
+        if !self.contained && self.terminal.is_raw() {
+            self.terminal.type_keys(ABORT)?;
+        }
+        Ok(())
+    }
+
     fn enter(&mut self, secret: &Secret, times: u32) -> io::Result<()> {
         self.terminal.type_line(secret.reveal())?;
         self.unsure = (times < 3 && self.raw).then(|| (secret.clone(), Instant::now(), times));
@@ -164,7 +176,12 @@ fn is_timed_pause(event: &Event) -> bool {
 impl Run<'_> {
     /// Answers prompts, where there is a terminal.
     pub(super) fn answer_prompts(&mut self) {
+        let is_over = self.state.ending().is_some_and(|ending| ending.stop == Stop::Now);
         let Some(typist) = &mut self.typist else { return };
+        if is_over {
+            // What does not heed it is ended in another way.
+            typist.interrupt().ok();
+        }
         match typist.look() {
             Ok(false) => {}
             Ok(true) => self.heard = Instant::now(),
