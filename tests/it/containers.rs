@@ -455,6 +455,11 @@ fn what_cannot_be_in_the_container_is_refused() {
         let shown = contained.run(&["--private-data-dir", "d", "--kwargs", "k.json"]).expect(2);
         assert!(shown.stderr.contains("cannot be set: the run needs its own"), "{}", shown.stderr);
     }
+    let role = json!({"process_isolation": true, "process_isolation_executable": "docker", "container_image": "x",
+                      "role": "x", "hosts": ["h1"], "roles_path": ["bin"]});
+    fs::write(contained.project.path("k.json"), role.to_string()).unwrap();
+    let shown = contained.run(&["--private-data-dir", "d", "--kwargs", "k.json"]).expect(2);
+    assert!(shown.stderr.contains("the container does not have") && shown.stderr.contains("/bin`"), "{}", shown.stderr);
     let shown = ran(contained.project.command(&["run"]).env("PATH", "/nowhere").output().unwrap());
     assert!(shown.stderr.contains("there is no `docker` on the PATH"), "{}", shown.stderr);
     // No engine takes a line break in a variable.

@@ -400,10 +400,10 @@ fn registry(auth: &Map<String, Value>) -> Result<Registry, &'static str> {
 }
 
 impl JobPlan {
-    /// Names everything as the container sees it. Returns what it does not see.
-    pub(super) fn move_inside(&mut self) -> Vec<PathBuf> {
+    /// Names everything as the container sees it. Returns what it does not see, also of what is `needed` besides.
+    pub(super) fn move_inside(&mut self, needed: &[PathBuf]) -> Vec<PathBuf> {
         let Some(container) = &self.ansible.container else { return Vec::new() };
-        let mut unseen = Vec::new();
+        let mut unseen: Vec<_> = needed.iter().filter(|path| container.inside(path).is_none()).cloned().collect();
         let mut moved = |path: &Path| {
             container.inside(path).unwrap_or_else(|| {
                 unseen.push(path.to_owned());

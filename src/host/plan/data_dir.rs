@@ -169,7 +169,8 @@ impl Resolver<'_> {
             (_, _, Some(name)) => {
                 let paths = keywords.roles_path.clone().unwrap_or_default();
                 let paths = paths.iter().map(|path| files::absolute(path, &self.environment.cwd, self.environment));
-                let mut paths: Vec<_> = paths.map(|path| path.display().to_string()).collect();
+                self.needed = paths.collect();
+                let mut paths: Vec<_> = self.needed.iter().map(|path| path.display().to_string()).collect();
                 if paths.is_empty() {
                     paths.push(folder.join("roles").display().to_string());
                 }

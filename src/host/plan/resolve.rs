@@ -95,6 +95,8 @@ pub(super) struct Resolver<'a> {
     pub(super) elsewhere: bool,
     /// Ansible is to run in a container.
     pub(super) contained: bool,
+    /// Folders that Ansible is told of and a container must have.
+    pub(super) needed: Vec<PathBuf>,
     pub(super) findings: Vec<Finding>,
     pub(super) warnings: Vec<Finding>,
 }
@@ -109,6 +111,7 @@ impl<'a> Resolver<'a> {
             root,
             elsewhere: false,
             contained: false,
+            needed: Vec::new(),
             findings: Vec::new(),
             warnings: Vec::new(),
         }
@@ -199,7 +202,7 @@ impl Resolver<'_> {
             warnings: std::mem::take(&mut self.warnings),
         };
         if !self.elsewhere {
-            for unseen in plan.move_inside() {
+            for unseen in plan.move_inside(&self.needed) {
                 let shown = unseen.display();
                 let message = format!("the container does not have `{shown}`");
                 let finding = Finding::error("not-mounted", Path::new(""), message);
