@@ -13,6 +13,7 @@
 //! | `kills` | time the host was killed | 1, if the next command found the run and went on |
 //! | `events_lost` | run whose host was killed, or that was counted by somebody else | events that are not in the journal: 0 |
 //! | `cancels` | run that was made to end in the middle of its tasks | 1 |
+//! | `not_run` | test, or real part of one, that this machine does not have | 1; standard error says which |
 //! | `hung` | the same | 1, if it did not come to an end, else 0 |
 //!
 //! The first three and `stop_ms` are noted for every run that [`Evidence`](crate::evidence::Evidence) is taken of.
