@@ -97,9 +97,14 @@ impl Drop for Contained {
 impl Contained {
     /// One with a private data dir `d`, whose playbook `test.yml` has these tasks, and a job `play` for it.
     fn new(engine: Engine, tasks: &str, job: &str) -> Self {
+        let project = Project::empty();
         let python = venv().join("bin/python").display().to_string();
-        let hosts =
-            format!("[all:vars]\nansible_connection=local\nansible_python_interpreter={python}\n[fleet]\nh1\nh2\n");
+        // Containers of this engine have one home, and processes of one number: none may take another's folders for its own.
+        let remote = project.path("home/remote").display().to_string();
+        let hosts = format!(
+            "[all:vars]\nansible_connection=local\nansible_python_interpreter={python}\nansible_remote_tmp={remote}\n\
+             [fleet]\nh1\nh2\n"
+        );
         let text = format!(
             "schema-version = 1\n[ansible]\nuse = {{ container = {:?}, engine = {:?}, mounts = [\"seen:/seen\"] }}\n\
              [plugins.p]\npath = {:?}\nconfig = {{ max-failed-hosts = 0 }}\n\
@@ -108,7 +113,7 @@ impl Contained {
             engine.name(),
             guest("fail_budget").display().to_string(),
         );
-        let project = Project::empty().file("d/inventory/hosts", &hosts).file("runner.toml", &text);
+        let project = project.file("d/inventory/hosts", &hosts).file("runner.toml", &text);
         let project = project.file("d/project/test.yml", &format!("{PLAY}{tasks}")).folder("seen");
         let script = format!("#!/bin/sh\n{}", include_str!("containers/engine.sh"));
         let project = project.file("bin/docker", &script);
@@ -259,7 +264,7 @@ fn a_policy_decides_before_each_start_in_there() {
     each("cancel-policies = [\"p\"]", tasks, |contained| {
         let shown = contained.run(&[]).expect(21);
         assert!(shown.stderr.contains("canceled: policy `p`"), "{}", shown.stderr);
-        assert_eq!(contained.project.names("seen"), ["h1", "h2"]);
+        assert_eq!(contained.project.names("seen"), ["h1", "h2"], "{:?}: {shown:?}", contained.engine);
         let run = Evidence::of(&contained.project);
         assert_eq!(run.outcome.status, Status::Canceled);
         assert!(!contained.is_there());
