@@ -364,6 +364,69 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_left() {
     }
 }
 
+/// Interrupts Ansible while it hands over a large record.
+const TEARS: &str = r"
+import signal, sys, threading, time
+from ansible.plugins.callback import CallbackBase
+
+MAIN = threading.main_thread().ident
+
+def sends():
+    frame = sys._current_frames()[MAIN]
+    return frame.f_code.co_name == '_deliver' and len(frame.f_locals.get('frame', b'')) > 1000000
+
+def tear():
+    while not sends():
+        time.sleep(0.01)
+    while sends():      # one that comes just before it blocks would wait with it
+        signal.pthread_kill(MAIN, signal.SIGINT)
+        time.sleep(0.1)
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = 'notification'
+    CALLBACK_NAME = 'tears'
+    CALLBACK_NEEDS_ENABLED = False
+
+    def v2_playbook_on_start(self, playbook):
+        threading.Thread(target=tear, daemon=True).start()
+";
+
+#[test]
+fn a_record_that_somebodys_signal_tears_is_taken_from_beside_the_journal() {
+    let playbook = r"
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: waits
+      raw: touch {{ playbook_dir }}/reached; until [ -e {{ playbook_dir }}/go ]; do sleep 0.02; done
+    - name: large
+      raw: head -c 5000000 /dev/zero | tr '\0' x
+    - name: after
+      raw: touch {{ playbook_dir }}/after
+";
+    let mark = mark();
+    let project = project(&mark, 1, "", "", playbook).file("witness/tears.py", TEARS);
+    let child = project.start(&["run"]);
+    appears(&project.path("reached"));
+    // The host reads nothing, and the record does not fit into the socket.
+    send(&child, Signal::STOP);
+    let project = project.file("go", "");
+    let printed = project.run_folder().join(".private/stderr");
+    eventually("Ansible gives up", || fs::read_to_string(&printed).unwrap().contains("interrupted"));
+    send(&child, Signal::CONT);
+    let shown = ran(child.wait_with_output().unwrap());
+    let run = Evidence::of(&project);
+    let (missing, _) = witness::compare(&project, &run);
+    figures::note("events_lost", missing.len());
+    assert!(missing.is_empty(), "{missing:?}\n{}", run.list());
+    let large = run.hosts("runner_on_ok", "large");
+    assert_eq!(large.len(), 1, "{}\n{shown:?}", run.list());
+    assert!(!project.path("after").exists());
+    let Some(Cause::HostTrouble { text }) = &run.outcome.cause else { panic!("{:?}", run.outcome) };
+    assert!(text.contains("were taken from beside the journal"), "{text}");
+}
+
 #[test]
 fn a_terminate_signal_to_the_guard_alone_ends_the_run_in_order() {
     let mark = mark();

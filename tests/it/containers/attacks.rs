@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{Contained, PLAY, each, engines};
+use super::{Contained, Engine, PLAY, each, engines};
+use crate::alive::{appears, mark, send};
 use crate::evidence::{Evidence, at};
 use crate::figures;
 use crate::support::core;
@@ -106,5 +108,33 @@ fn another_ansible_that_a_play_starts_in_there_is_not_ours() {
     let tasks = "    - command: ansible all -i n1, -c local -m ping\n      run_once: true\n";
     each("", tasks, |contained| {
         let _shown = contained.run(&[]).expect(0);
+    });
+}
+
+#[test]
+fn what_another_container_made_in_a_shared_folder_stays() {
+    let mark = mark();
+    let job = "env = { ANSIBLE_REMOTE_TMP = '/seen/tmp' }";
+    each(job, &format!("    - command: sh -c 'touch /seen/up; sleep {mark}'\n"), |contained| {
+        // Containers by the other engine have the machine's files, and share nothing by a mount.
+        if contained.engine != Engine::Podman {
+            return;
+        }
+        let hosts = contained.text("d/inventory/hosts");
+        let hosts: String =
+            hosts.lines().filter(|line| !line.contains("remote_tmp")).map(|line| format!("{line}\n")).collect();
+        fs::write(contained.project.path("d/inventory/hosts"), hosts).unwrap();
+        // As processes of the same ids in another container would name theirs.
+        let names: Vec<_> = (1..300).map(|pid| format!("ansible-tmp-9999999999.5-{pid}-1")).collect();
+        for name in &names {
+            fs::create_dir_all(contained.project.path("seen/tmp").join(name)).unwrap();
+        }
+        let mut child = contained.start();
+        appears(&contained.project.path("seen/up"));
+        send(&child, Signal::INT);
+        assert_eq!(child.wait().unwrap().code(), Some(20));
+        let left = contained.project.names("seen/tmp");
+        let lost: Vec<_> = names.iter().filter(|name| !left.contains(name)).collect();
+        assert!(lost.is_empty(), "{lost:?}");
     });
 }

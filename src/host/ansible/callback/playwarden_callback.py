@@ -362,17 +362,22 @@ class Link:
             self.interrupts.unshield(before)
 
     def _deliver(self, frame):
-        self._retain(frame)
-        if self.lost:
-            self._write_spill()
-            return
         try:
-            self.socket.sendall(frame)
+            self._retain(frame)
+            if self.lost:
+                self._write_spill()
+            else:
+                self.socket.sendall(frame)
         except OSError:
+            if self.lost:
+                raise
             self.lose()
         except BaseException:
             # Someone else's signal tore the frame. What followed on the socket would be read as anything.
-            self.lose()
+            if not self.lost:
+                if not self.retained or self.retained[-1] is not frame:
+                    self.retained.append(frame)
+                self.lose()
             raise
 
     def _retain(self, frame):
@@ -640,11 +645,21 @@ class CallbackModule(CallbackBase):
             if self.interrupts.raised is not None:
                 self._dismiss()
                 self._tidy()
+            # A thread that core leaves behind may be printing. Python would stop it there, and then wait for ever for the
+            # lock that it holds: so we take it, and keep it.
+            lock = getattr(self._display, "_lock", None)
+            if lock is not None:
+                lock.acquire(timeout=5)
 
     def _tidy(self):
-        """Removes what workers left behind that were interrupted. Only theirs: another run may use the same folder."""
+        """Removes what workers left behind that were interrupted. Only theirs: another run may use the same folder.
+
+        A folder that is mounted into a container may be another container's as well, whose processes have the same ids.
+        """
         for folder in self.temporary:
             try:
+                if self.pipe is not None and os.stat(folder).st_dev != os.stat("/").st_dev:
+                    continue
                 names = os.listdir(folder)
             except OSError:
                 continue
