@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sdk import moment, name
 from wit_world.exports.finished_callback import Finish
 from wit_world.imports.types import Event, Marks, Source
+
+from sdk import moment, name
 
 # No text of a line is longer, in bytes.
 _TEXT_LIMIT = 1024

@@ -5,12 +5,13 @@ What is acknowledged is written, and what is written is not written again.
 
 import json
 
-from fact import Config, fact_of, fact_of_finish, is_wanted, line_of
-from sdk import Problem, config, details, journal, output, state
 from wit_world import exports
 from wit_world.exports.finished_callback import Finish
 from wit_world.exports.lifecycle import Run
 from wit_world.imports.types import Event, Source
+
+from fact import Config, fact_of, fact_of_finish, is_wanted, line_of
+from sdk import Problem, config, details, journal, output, state
 
 
 class Trail:

@@ -10,10 +10,19 @@ Fields are bool, int, U32, float, str, a Literal of words, lists of these, each 
 """
 
 import dataclasses
-import functools
 import json
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from wit_world.exports.config_check import Problem, Severity
 from wit_world.imports import config as host
@@ -26,23 +35,30 @@ U32 = Annotated[int, "u32", range(2**32)]
 _I64 = Annotated[int, "i64", range(-(2**63), 2**63)]
 
 
+class Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
 class _Wrong(Exception):
     def __init__(self, pointer: str, message: str) -> None:
         super().__init__(pointer, message)
         self.pointer, self.message = pointer, message
 
 
-@functools.cache
-def read[T](cls: type[T]) -> T:
+_been_read: dict[type, Any] = {}
+
+
+def read[T: Dataclass](cls: type[T]) -> T:
     """Reads the whole configuration; a failure that names the key when it is no `T`.
 
     Only within hooks: what stands at the top of a module runs when the plugin is built.
     """
-    config, problems = check(cls)
-    for problem in problems:
-        raise fail(f"config{problem.pointer}: {problem.message}")
-    assert config is not None
-    return config
+    if cls not in _been_read:
+        config, problems = check(cls)
+        for problem in problems:
+            raise fail(f"config{problem.pointer}: {problem.message}")
+        _been_read[cls] = config
+    return _been_read[cls]
 
 
 def secret(name: str) -> str | None:
@@ -50,15 +66,15 @@ def secret(name: str) -> str | None:
     return host.secret(name)
 
 
-def problems(cls: type) -> list[Problem]:
+def problems(cls: type[Dataclass]) -> list[Problem]:
     """All that is wrong with the configuration; rules between keys are the author's."""
     return check(cls)[1]
 
 
-def check[T](cls: type[T]) -> tuple[T | None, list[Problem]]:
+def check[T: Dataclass](cls: type[T]) -> tuple[T | None, list[Problem]]:
     """Reads what can be read, and says what is wrong with the rest; None when a key is missing."""
     table = json.loads(host.get("") or "{}")
-    fields = {field.name.replace("_", "-"): field for field in dataclasses.fields(cls)}
+    fields = {field.name.replace("_", "-"): field for field in cls.__dataclass_fields__.values()}
     hints = get_type_hints(cls, include_extras=True)
     found, values = [], {}
     for key in sorted(table):

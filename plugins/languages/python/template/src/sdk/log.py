@@ -3,9 +3,13 @@
 `print` reaches the operator too, but without a level.
 """
 
+from wit_world.imports import log as host
 from wit_world.imports.log import Level
-from wit_world.imports.log import enabled as enabled
-from wit_world.imports.log import log as _log
+
+
+def enabled(level: Level) -> bool:
+    """Whether a line of this level would be kept."""
+    return host.enabled(level)
 
 
 def debug(message: str, **fields: object) -> None:
@@ -25,5 +29,5 @@ def error(message: str, **fields: object) -> None:
 
 
 def _line(level: Level, message: str, fields: dict[str, object]) -> None:
-    if enabled(level):
-        _log(level, message, [(key, str(value)) for key, value in fields.items()])
+    if host.enabled(level):
+        host.log(level, message, [(key, str(value)) for key, value in fields.items()])
