@@ -1,0 +1,24 @@
+// Cancels the run when more hosts failed than `max-failed-hosts` allows.
+
+import { cancel, failed, proceed, table, u32 } from "./sdk/index.js";
+import type { CancelPolicy, ConfigCheck } from "./sdk/index.js";
+
+// The table `config` of runner.toml: `maxFailedHosts` is its key `max-failed-hosts`.
+const config = table({ maxFailedHosts: u32(0) });
+
+export const configCheck: ConfigCheck = {
+  schema: () => "",
+  validate: () => config.problems(),
+};
+
+let hasSaid = false;
+
+export const cancelPolicy: CancelPolicy = {
+  evaluate(_source, events, { run }) {
+    const allowed = config.read().maxFailedHosts;
+    if (hasSaid || run.hostsFailed <= allowed) return proceed();
+    hasSaid = true;
+    const text = `${run.hostsFailed} of ${run.hosts} hosts failed, more than the ${allowed} allowed`;
+    return cancel(text, { code: "too-many-failed", event: events.findLast(failed) });
+  },
+};

@@ -1,0 +1,36 @@
+// What plugins need besides the contract. It is yours: change what does not fit.
+//
+//   proceed, warn, cancel, fail   what a hook answers
+//   table, u32, words, …          the table `config` of runner.toml
+//   failed, name, read, details   events
+//   journal                       the run so far: before(…), after(…)
+//   log                           lines for the operator; `console` writes them too
+//   output, state                 files of the run, and a small store that survives a restart
+//   rfc3339, utf8, unsigned       what QuickJS does not have or does otherwise
+//
+// The contract's own functions are at hand too: import * as host from "playwarden:plugin/journal@0.1.0".
+
+export * from "./answer.js";
+export * from "./config.js";
+export * from "./events.js";
+export * as journal from "./journal.js";
+export * as log from "./log.js";
+export * as output from "./output.js";
+export * as state from "./state.js";
+export * from "./text.js";
+
+// The hooks: what an object exported under this name, with a small first letter, has to offer.
+export type ConfigCheck = typeof import("playwarden:plugin/config-check@0.1.0");
+export type Lifecycle = typeof import("playwarden:plugin/lifecycle@0.1.0");
+export type EventHandler = typeof import("playwarden:plugin/event-handler@0.1.0");
+export type StatusHandler = typeof import("playwarden:plugin/status-handler@0.1.0");
+export type CancelPolicy = typeof import("playwarden:plugin/cancel-policy@0.1.0");
+export type StartPolicy = typeof import("playwarden:plugin/start-policy@0.1.0");
+export type TickPolicy = typeof import("playwarden:plugin/tick-policy@0.1.0");
+export type FinishedCallback = typeof import("playwarden:plugin/finished-callback@0.1.0");
+export type { Problem } from "playwarden:plugin/config-check@0.1.0";
+export type { Run } from "playwarden:plugin/lifecycle@0.1.0";
+export type { Change } from "playwarden:plugin/status-handler@0.1.0";
+export type { Start } from "playwarden:plugin/start-policy@0.1.0";
+export type { Finish } from "playwarden:plugin/finished-callback@0.1.0";
+export type * from "playwarden:plugin/types@0.1.0";
