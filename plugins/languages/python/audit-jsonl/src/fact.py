@@ -182,9 +182,11 @@ def _json(value: Any, *, in_order: bool = True) -> str:
             return "{" + ",".join(f"{_json(key)}:{_json(each)}" for key, each in pairs) + "}"
         case list():
             return "[" + ",".join(map(_json, value)) + "]"
+        case int() if not -(2**63) <= value < 2**64:
+            return _json(float(value))
         case float() if 1e-5 <= abs(value) < 1e-4:
             return f"{Decimal(repr(value)):f}"
-        case int() if not -(2**63) <= value < 2**64:
-            return repr(float(value))
+        case float():
+            return repr(value).replace("e-0", "e-")
         case _:
             return json.dumps(value, ensure_ascii=False)

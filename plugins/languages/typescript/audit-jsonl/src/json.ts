@@ -5,7 +5,11 @@ export type Json = null | boolean | number | string | Numeral | Json[] | { [key:
 
 /** A number as it was written. */
 export class Numeral {
-  constructor(readonly source: string) {}
+  readonly source: string;
+
+  constructor(source: string) {
+    this.source = source;
+  }
 }
 
 /** Reads JSON with all of its numbers as they were written. */
@@ -30,10 +34,7 @@ function writeNumber(source: string): string {
   const number = Number(source);
   if (Object.is(number, -0)) return "-0.0";
   const size = Math.abs(number);
-  if (size !== 0 && (size < 1e-5 || size >= 1e16)) {
-    // The exponent has two digits at least.
-    return number.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
-  }
+  if (size !== 0 && (size < 1e-5 || size >= 1e16)) return number.toExponential();
   return Number.isInteger(number) ? `${number}.0` : `${number}`;
 }
 

@@ -39,6 +39,8 @@ export function problemsOf(config: Config): Problem[] {
 
 /** What was counted in one window. */
 class Window {
+  /** The play that is the window; null when the run is, or no play has begun. */
+  readonly play: string | null;
   /** Hosts in the window, failed or not, as the totals last had it. */
   hosts = 0;
   readonly withResult = new Set<string>();
@@ -49,14 +51,18 @@ class Window {
   /** One verdict for a window is enough, also where `mode = "monitor"` lets the run go on. */
   isSpent = false;
 
-  /** The play that is the window; null when the run is, or no play has begun. */
-  constructor(readonly play: string | null) {}
+  constructor(play: string | null) {
+    this.play = play;
+  }
 }
 
 export class Budget {
+  private readonly config: Config;
   private window = new Window(null);
 
-  constructor(private readonly config: Config) {}
+  constructor(config: Config) {
+    this.config = config;
+  }
 
   /** Takes the events of one call; returns the verdict on the first of them that breaks a rule. */
   judge(events: Event[], totals: Totals): Verdict {

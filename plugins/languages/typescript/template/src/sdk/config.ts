@@ -24,15 +24,19 @@ type Values<Kinds> = { [Key in keyof Kinds]: Kinds[Key] extends Kind<infer T> ? 
 
 /** A number as it was written: 1 is a count, 1.0 is none, and JavaScript would not tell them apart. */
 class Numeral {
-  constructor(readonly source: string) {}
+  readonly source: string;
+
+  constructor(source: string) {
+    this.source = source;
+  }
 }
 
 class Wrong extends Error {
-  constructor(
-    readonly pointer: string,
-    message: string,
-  ) {
+  readonly pointer: string;
+
+  constructor(pointer: string, message: string) {
     super(message);
+    this.pointer = pointer;
   }
 }
 

@@ -1,0 +1,32 @@
+// Reading events: the questions that plugins ask most.
+
+import { data } from "playwarden:plugin/journal@0.1.0";
+
+/** Whether something failed that was neither ignored nor rescued. */
+export function failed({ marks }) {
+  return marks.failed && !marks.ignored && !marks.rescued;
+}
+
+/** The word of the journal for a kind or a status: `runner_on_ok`, `canceled`. */
+export function name(of) {
+  // `other` has the word itself: this version of the contract does not know it.
+  return of.tag === "other" ? of.val : of.tag.replaceAll("-", "_");
+}
+
+/**
+ * Reads `event_data` at a pointer, such as `/res/msg`; null when there is nothing. Works whatever `payload` says in
+ * runner.toml.
+ */
+export function read(source, event, pointer = "") {
+  return JSON.parse(data(source, event.counter, pointer) ?? "null");
+}
+
+/**
+ * All of `event_data` as JSON; for the payload "full", which event handlers have. Empty for a result whose data did not
+ * come with it: it is larger than 1 MiB, and asking for all of it could break the memory limit.
+ */
+export function details(source, event) {
+  if (event.data !== null) return event.data;
+  if (event.kind.tag.startsWith("runner-")) return "{}";
+  return data(source, event.counter, "") ?? "{}";
+}
