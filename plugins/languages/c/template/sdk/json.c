@@ -1,4 +1,5 @@
-// JSON, as far as plugins need it. A text that comes from the host is valid: what is checked here is where it ends.
+// JSON, as far as plugins need it. A text that comes from the host is valid: what is checked here
+// is where it ends.
 
 #include "playwarden.h"
 
@@ -133,7 +134,8 @@ static size_t put_utf8(uint8_t *to, unsigned c) {
     return size;
 }
 
-// Decodes a string into memory of the caller, which no decoded text is longer than; returns its length.
+// Decodes a string into memory of the caller, which no decoded text is longer than; returns its
+// length.
 static size_t decode(pw_string json, uint8_t *to) {
     size_t length = 0;
     for (size_t i = 1; i + 1 < json.len; i++) {
@@ -148,8 +150,7 @@ static size_t decode(pw_string json, uint8_t *to) {
             unsigned code = hex4(json.ptr + i + 1);
             i += 4;
             bool is_pair = code >> 10 == 0xd800 >> 10 && json.ptr[i + 1] == '\\' &&
-                           json.ptr[i + 2] == 'u' &&
-                           hex4(json.ptr + i + 3) >> 10 == 0xdc00 >> 10;
+                           json.ptr[i + 2] == 'u' && hex4(json.ptr + i + 3) >> 10 == 0xdc00 >> 10;
             if (is_pair) {
                 code = 0x10000 + ((code & 0x3ff) << 10) + (hex4(json.ptr + i + 3) & 0x3ff);
                 i += 6;
@@ -186,7 +187,8 @@ bool pw_json_member(pw_string *rest, pw_string *key, pw_string *value) {
 
 // ---- Writing in one form.
 
-// The fewest digits that are this number and no other: `digits` without a point, which is behind `*point` of them.
+// The fewest digits that are this number and no other: `digits` without a point, which is behind
+// `*point` of them.
 static size_t shortest(double number, char digits[static 18], int *point) {
     char text[32];
     for (int precision = 0; precision < 17; precision++) {
@@ -262,7 +264,7 @@ static void append_number(pw_buffer *buffer, pw_string json) {
         if (point >= length)
             append_bytes(buffer, ".0", 2);
     } else {
-        pw_append(buffer, "%c%s%.*se%d", digits[0], length > 1 ? "." : "", length - 1, digits + 1,
+        pw_append(buffer, "%c%s%.*se%+d", digits[0], length > 1 ? "." : "", length - 1, digits + 1,
                   point - 1);
     }
 }

@@ -26,7 +26,8 @@ void *pw_realloc(void *old, size_t size) {
 }
 
 // Instead of the generated one, which ends the plugin without a word.
-__attribute__((__export_name__("cabi_realloc"))) void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size) {
+__attribute__((__export_name__("cabi_realloc"))) void *cabi_realloc(void *old, size_t old_size,
+                                                                    size_t align, size_t size) {
     (void)old_size;
     return size ? pw_realloc(old, size) : (void *)align;
 }
@@ -62,10 +63,10 @@ static const char *format_text(const char *format, va_list values) {
     return text;
 }
 
-#define FORMATTED(text, format)                                                                    \
-    va_list values;                                                                                \
-    va_start(values, format);                                                                      \
-    const char *text = format_text(format, values);                                                \
+#define FORMATTED(text, format)                     \
+    va_list values;                                 \
+    va_start(values, format);                       \
+    const char *text = format_text(format, values); \
     va_end(values)
 
 const char *pw_text(const char *format, ...) {
@@ -117,26 +118,49 @@ static pw_string name_of(unsigned tag, const char *const *names, size_t count, p
 }
 
 pw_string pw_kind_name(const pw_event *event) {
-    static const char *const names[] = {
-        "run_started", "status_changed", "policy_verdict", "plugin_fault", "callback_failed",
-        "start_failed", "run_finished", "playbook_on_start", "playbook_on_vars_prompt",
-        "playbook_on_play_start", "playbook_on_task_start", "playbook_on_include",
-        "playbook_on_notify", "playbook_on_no_hosts_matched", "playbook_on_no_hosts_remaining",
-        "playbook_on_stats", "runner_on_start", "runner_on_ok", "runner_on_failed",
-        "runner_on_skipped", "runner_on_unreachable", "runner_on_async_poll",
-        "runner_on_async_ok", "runner_on_async_failed", "runner_on_file_diff", "runner_retry",
-        "runner_item_on_ok", "runner_item_on_failed", "runner_item_on_skipped", "verbose",
-        "debug", "warning", "deprecated", "system_warning", "error",
-    };
+    static const char *const names[] = {"run_started",
+                                        "status_changed",
+                                        "policy_verdict",
+                                        "plugin_fault",
+                                        "callback_failed",
+                                        "start_failed",
+                                        "run_finished",
+                                        "playbook_on_start",
+                                        "playbook_on_vars_prompt",
+                                        "playbook_on_play_start",
+                                        "playbook_on_task_start",
+                                        "playbook_on_include",
+                                        "playbook_on_notify",
+                                        "playbook_on_no_hosts_matched",
+                                        "playbook_on_no_hosts_remaining",
+                                        "playbook_on_stats",
+                                        "runner_on_start",
+                                        "runner_on_ok",
+                                        "runner_on_failed",
+                                        "runner_on_skipped",
+                                        "runner_on_unreachable",
+                                        "runner_on_async_poll",
+                                        "runner_on_async_ok",
+                                        "runner_on_async_failed",
+                                        "runner_on_file_diff",
+                                        "runner_retry",
+                                        "runner_item_on_ok",
+                                        "runner_item_on_failed",
+                                        "runner_item_on_skipped",
+                                        "verbose",
+                                        "debug",
+                                        "warning",
+                                        "deprecated",
+                                        "system_warning",
+                                        "error"};
     _Static_assert(sizeof names / sizeof *names == PW_KIND(OTHER), "sdk/ is older than wit/");
     return name_of(event->kind.tag, names, PW_KIND(OTHER), event->kind.val.other);
 }
 
 pw_string pw_status_name(const pw_status *status) {
-    static const char *const names[] = {
-        "unstarted", "starting", "running", "canceling", "successful", "failed",
-        "canceled", "timeout", "lost", "skipped", "denied",
-    };
+    static const char *const names[] = {"unstarted",  "starting", "running",  "canceling",
+                                        "successful", "failed",   "canceled", "timeout",
+                                        "lost",       "skipped",  "denied"};
     _Static_assert(sizeof names / sizeof *names == PW_STATUS(OTHER), "sdk/ is older than wit/");
     return name_of(status->tag, names, PW_STATUS(OTHER), status->val.other);
 }

@@ -1,12 +1,16 @@
 // What a plugin in C is written with: verdicts, configuration, journal, log, time.
 //
-// `plugin.h` is generated from wit/ by `playwarden plugin build`; everything in it may be used too. What this header adds:
+// `plugin.h` is generated from wit/ by `playwarden plugin build`; everything in it may be used too.
+// What this header adds:
 //
-//   Memory   Nothing has to be freed. What the host hands over, and every text that a function here returns, lives until
+//   Memory   Nothing has to be freed. What the host hands over, and every text that a function here
+//   returns, lives until
 //            the host's call ends. What is to live longer is copied: pw_keep().
-//   Texts    Those of the host are `pw_string`, with a length and without an end mark; print them by "%.*s" and PW_ARG().
+//   Texts    Those of the host are `pw_string`, with a length and without an end mark; print them
+//   by "%.*s" and PW_ARG().
 //            Those of the plugin are plain C strings.
-//   Hooks    One macro each, at the end of this file, makes a function of yours the export of wit/plugin.wit.
+//   Hooks    One macro each, at the end of this file, makes a function of yours the export of
+//   wit/plugin.wit.
 
 #ifndef PLAYWARDEN_H
 #define PLAYWARDEN_H
@@ -33,7 +37,8 @@ typedef struct {
     size_t len;
 } pw_events;
 
-// Kinds and marks by their names in wit/: PW_KIND(RUNNER_ON_FAILED), PW_MARK(IGNORED), PW_STATUS(CANCELED).
+// Kinds and marks by their names in wit/: PW_KIND(RUNNER_ON_FAILED), PW_MARK(IGNORED),
+// PW_STATUS(CANCELED).
 #define PW_KIND(name) PLAYWARDEN_PLUGIN_TYPES_EVENT_KIND_##name
 #define PW_MARK(name) PLAYWARDEN_PLUGIN_TYPES_MARKS_##name
 #define PW_STATUS(name) PLAYWARDEN_PLUGIN_TYPES_STATUS_##name
@@ -110,7 +115,8 @@ pw_string pw_data(const pw_source *source, uint64_t counter, const char *pointer
 // The same where it is a string, decoded; its `ptr` is NULL where it is none.
 pw_string pw_data_text(const pw_source *source, uint64_t counter, const char *pointer);
 
-// A walk through the journal: while ((event = pw_next(&walk))) { ... }. An event lives until the next one is asked for.
+// A walk through the journal: while ((event = pw_next(&walk))) { ... }. An event lives until the
+// next one is asked for.
 typedef struct {
     const pw_source *source;
     uint64_t next, end;
@@ -149,12 +155,13 @@ typedef struct {
     const char *const *words; // Of a PW_WORD, all there are; the last is NULL.
 } pw_key;
 
-// Tells a problem of the configuration: for `rules` of PW_CONFIG. The pointer is `/max-failed` for that key and "" for
-// the whole. A plugin with an error is not used.
+// Tells a problem of the configuration: for `rules` of PW_CONFIG. The pointer is `/max-failed` for
+// that key and "" for the whole. A plugin with an error is not used.
 typedef enum { PW_WARNING, PW_ERROR } pw_severity;
 void pw_problem(pw_severity severity, const char *pointer, const char *format, ...) PW_PRINTF(3, 4);
 
-// ---- JSON (sdk/json.c), as far as plugins need it. A text that comes from the host is always valid.
+// ---- JSON (sdk/json.c), as far as plugins need it. A text that comes from the host is always
+// valid.
 
 // A text that grows. Its memory is kept; {0} is the empty one.
 typedef struct {
@@ -165,7 +172,8 @@ typedef struct {
 void pw_append(pw_buffer *buffer, const char *format, ...) PW_PRINTF(2, 3);
 // Adds a text as a JSON string.
 void pw_append_quoted(pw_buffer *buffer, pw_string text);
-// Adds a JSON value in the one form that all SDKs write: no blanks, keys sorted, nothing escaped without need.
+// Adds a JSON value in the one form that all SDKs write: no blanks, keys sorted, nothing escaped
+// without need.
 void pw_append_json(pw_buffer *buffer, pw_string json);
 
 // Decodes a JSON string; its `ptr` is NULL for another value.
@@ -176,95 +184,96 @@ bool pw_json_member(pw_string *rest, pw_string *key, pw_string *value);
 
 // ---- Hooks. Each macro takes the name of a function, and stands behind it in src/plugin.c.
 
-// PW_CONFIG(keys, rules): `keys` is an array of pw_key; `rules`, a function without arguments or NULL, tells what is wrong
-// with keys that are each right. All is read before the first call of any other hook.
-#define PW_CONFIG(keys, rules)                                                                     \
-    const pw_config_ pw_config = {keys, sizeof(keys) / sizeof *(keys), rules};                     \
-    void exports_playwarden_plugin_config_check_schema(plugin_string_t *out) {                     \
-        *out = pw_schema_();                                                                       \
-    }                                                                                              \
-    void exports_playwarden_plugin_config_check_validate(                                          \
-        exports_playwarden_plugin_config_check_list_problem_t *out) {                              \
-        _Static_assert(sizeof(*out->ptr) == sizeof(pw_problem_), "sdk/ is older than wit/");       \
-        out->ptr = (void *)pw_validate_(&out->len);                                                \
+// PW_CONFIG(keys, rules): `keys` is an array of pw_key; `rules`, a function without arguments or
+// NULL, tells what is wrong with keys that are each right. All is read before the first call of any
+// other hook.
+#define PW_CONFIG(keys, rules)                                                               \
+    const pw_config_ pw_config = {keys, sizeof(keys) / sizeof *(keys), rules};               \
+    void exports_playwarden_plugin_config_check_schema(plugin_string_t *out) {               \
+        *out = pw_schema_();                                                                 \
+    }                                                                                        \
+    void exports_playwarden_plugin_config_check_validate(                                    \
+        exports_playwarden_plugin_config_check_list_problem_t *out) {                        \
+        _Static_assert(sizeof(*out->ptr) == sizeof(pw_problem_), "sdk/ is older than wit/"); \
+        out->ptr = (void *)pw_validate_(&out->len);                                          \
     }
 
 // static pw_verdict f(const pw_source *source, pw_events events, const pw_totals *totals)
-#define PW_CANCEL_POLICY(f)                                                                        \
-    bool exports_playwarden_plugin_cancel_policy_evaluate(                                         \
-        pw_source *source, exports_playwarden_plugin_cancel_policy_list_event_t *events,           \
-        pw_totals *totals, playwarden_plugin_types_verdict_t *out, pw_failure_ *failure) {         \
-        pw_verdict verdict = {.failure = pw_begin_()};                                             \
-        if (!verdict.failure)                                                                      \
-            verdict = f(source, (pw_events){events->ptr, events->len}, totals);                    \
-        bool ok = pw_verdict_(verdict, out, failure);                                              \
-        exports_playwarden_plugin_cancel_policy_list_event_free(events);                           \
-        playwarden_plugin_types_source_free(source);                                               \
-        return ok;                                                                                 \
+#define PW_CANCEL_POLICY(f)                                                                \
+    bool exports_playwarden_plugin_cancel_policy_evaluate(                                 \
+        pw_source *source, exports_playwarden_plugin_cancel_policy_list_event_t *events,   \
+        pw_totals *totals, playwarden_plugin_types_verdict_t *out, pw_failure_ *failure) { \
+        pw_verdict verdict = {.failure = pw_begin_()};                                     \
+        if (!verdict.failure)                                                              \
+            verdict = f(source, (pw_events){events->ptr, events->len}, totals);            \
+        bool ok = pw_verdict_(verdict, out, failure);                                      \
+        exports_playwarden_plugin_cancel_policy_list_event_free(events);                   \
+        playwarden_plugin_types_source_free(source);                                       \
+        return ok;                                                                         \
     }
 
 // static pw_verdict f(const pw_source *source, const pw_start *start, const pw_totals *totals)
 #define pw_start exports_playwarden_plugin_start_policy_start_t
-#define PW_START_POLICY(f)                                                                         \
-    bool exports_playwarden_plugin_start_policy_admit(                                             \
-        pw_source *source, pw_start *start, pw_totals *totals,                                     \
-        playwarden_plugin_types_verdict_t *out, pw_failure_ *failure) {                            \
-        pw_verdict verdict = {.failure = pw_begin_()};                                             \
-        if (!verdict.failure)                                                                      \
-            verdict = f(source, start, totals);                                                    \
-        bool ok = pw_verdict_(verdict, out, failure);                                              \
-        exports_playwarden_plugin_start_policy_start_free(start);                                  \
-        playwarden_plugin_types_source_free(source);                                               \
-        return ok;                                                                                 \
+#define PW_START_POLICY(f)                                              \
+    bool exports_playwarden_plugin_start_policy_admit(                  \
+        pw_source *source, pw_start *start, pw_totals *totals,          \
+        playwarden_plugin_types_verdict_t *out, pw_failure_ *failure) { \
+        pw_verdict verdict = {.failure = pw_begin_()};                  \
+        if (!verdict.failure)                                           \
+            verdict = f(source, start, totals);                         \
+        bool ok = pw_verdict_(verdict, out, failure);                   \
+        exports_playwarden_plugin_start_policy_start_free(start);       \
+        playwarden_plugin_types_source_free(source);                    \
+        return ok;                                                      \
     }
 
 // static pw_verdict f(const pw_source *source, uint64_t now_ns, const pw_totals *totals)
-#define PW_TICK_POLICY(f)                                                                          \
-    bool exports_playwarden_plugin_tick_policy_tick(                                               \
-        pw_source *source, uint64_t now_ns, pw_totals *totals,                                     \
-        playwarden_plugin_types_verdict_t *out, pw_failure_ *failure) {                            \
-        pw_verdict verdict = {.failure = pw_begin_()};                                             \
-        if (!verdict.failure)                                                                      \
-            verdict = f(source, now_ns, totals);                                                   \
-        bool ok = pw_verdict_(verdict, out, failure);                                              \
-        playwarden_plugin_types_source_free(source);                                               \
-        return ok;                                                                                 \
+#define PW_TICK_POLICY(f)                                               \
+    bool exports_playwarden_plugin_tick_policy_tick(                    \
+        pw_source *source, uint64_t now_ns, pw_totals *totals,          \
+        playwarden_plugin_types_verdict_t *out, pw_failure_ *failure) { \
+        pw_verdict verdict = {.failure = pw_begin_()};                  \
+        if (!verdict.failure)                                           \
+            verdict = f(source, now_ns, totals);                        \
+        bool ok = pw_verdict_(verdict, out, failure);                   \
+        playwarden_plugin_types_source_free(source);                    \
+        return ok;                                                      \
     }
 
 // static pw_answer f(const pw_source *source, pw_events events)
-#define PW_EVENT_HANDLER(f)                                                                        \
-    bool exports_playwarden_plugin_event_handler_on_events(                                        \
-        pw_source *source, exports_playwarden_plugin_event_handler_list_event_t *events,           \
-        uint64_t *done, pw_failure_ *failure) {                                                    \
-        pw_answer answer = {.failure = pw_begin_()};                                               \
-        if (!answer.failure)                                                                       \
-            answer = f(source, (pw_events){events->ptr, events->len});                             \
-        *done = answer.done;                                                                       \
-        bool ok = pw_answer_(answer, failure);                                                     \
-        exports_playwarden_plugin_event_handler_list_event_free(events);                           \
-        playwarden_plugin_types_source_free(source);                                               \
-        return ok;                                                                                 \
+#define PW_EVENT_HANDLER(f)                                                              \
+    bool exports_playwarden_plugin_event_handler_on_events(                              \
+        pw_source *source, exports_playwarden_plugin_event_handler_list_event_t *events, \
+        uint64_t *done, pw_failure_ *failure) {                                          \
+        pw_answer answer = {.failure = pw_begin_()};                                     \
+        if (!answer.failure)                                                             \
+            answer = f(source, (pw_events){events->ptr, events->len});                   \
+        *done = answer.done;                                                             \
+        bool ok = pw_answer_(answer, failure);                                           \
+        exports_playwarden_plugin_event_handler_list_event_free(events);                 \
+        playwarden_plugin_types_source_free(source);                                     \
+        return ok;                                                                       \
     }
 
 // static pw_answer f(const pw_change *change)
 #define pw_change exports_playwarden_plugin_status_handler_change_t
-#define PW_STATUS_HANDLER(f)                                                                       \
-    PW_TOLD_(f, status_handler_on_status, pw_change,                                               \
+#define PW_STATUS_HANDLER(f)                         \
+    PW_TOLD_(f, status_handler_on_status, pw_change, \
              exports_playwarden_plugin_status_handler_change_free)
 
 // static pw_answer f(const pw_finish *finish)
 #define pw_finish exports_playwarden_plugin_finished_callback_finish_t
-#define PW_FINISHED_CALLBACK(f)                                                                    \
-    PW_TOLD_(f, finished_callback_on_finished, pw_finish,                                          \
+#define PW_FINISHED_CALLBACK(f)                           \
+    PW_TOLD_(f, finished_callback_on_finished, pw_finish, \
              exports_playwarden_plugin_finished_callback_finish_free)
 
 // static pw_answer begin(const pw_run *run); static void end(void)
 #define pw_run exports_playwarden_plugin_lifecycle_run_t
-#define PW_LIFECYCLE(begin, end)                                                                   \
-    PW_TOLD_(begin, lifecycle_start, pw_run, exports_playwarden_plugin_lifecycle_run_free)         \
-    void exports_playwarden_plugin_lifecycle_stop(void) {                                          \
-        end();                                                                                     \
-        pw_free_temporary_();                                                                      \
+#define PW_LIFECYCLE(begin, end)                                                           \
+    PW_TOLD_(begin, lifecycle_start, pw_run, exports_playwarden_plugin_lifecycle_run_free) \
+    void exports_playwarden_plugin_lifecycle_stop(void) {                                  \
+        end();                                                                             \
+        pw_free_temporary_();                                                              \
     }
 
 // ---- What the macros stand on; not for authors.
@@ -291,14 +300,14 @@ bool pw_verdict_(pw_verdict verdict, playwarden_plugin_types_verdict_t *out, pw_
 bool pw_answer_(pw_answer answer, pw_failure_ *failure);
 void pw_free_temporary_(void);
 
-#define PW_TOLD_(f, name, type, release)                                                           \
-    bool exports_playwarden_plugin_##name(type *told, pw_failure_ *failure) {                      \
-        pw_answer answer = {.failure = pw_begin_()};                                               \
-        if (!answer.failure)                                                                       \
-            answer = f(told);                                                                      \
-        bool ok = pw_answer_(answer, failure);                                                     \
-        release(told);                                                                             \
-        return ok;                                                                                 \
+#define PW_TOLD_(f, name, type, release)                                      \
+    bool exports_playwarden_plugin_##name(type *told, pw_failure_ *failure) { \
+        pw_answer answer = {.failure = pw_begin_()};                          \
+        if (!answer.failure)                                                  \
+            answer = f(told);                                                 \
+        bool ok = pw_answer_(answer, failure);                                \
+        release(told);                                                        \
+        return ok;                                                            \
     }
 
 #ifdef __cplusplus

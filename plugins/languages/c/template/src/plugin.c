@@ -27,8 +27,8 @@ static pw_verdict evaluate(const pw_source *source, pw_events events, const pw_t
     }
     return (pw_verdict){
         .kind = PW_CANCEL,
-        .text = pw_text("%u of %u hosts failed, more than the %u allowed",
-                        totals->run.hosts_failed, totals->run.hosts, max_failed_hosts),
+        .text = pw_text("%u of %u hosts failed, more than the %u allowed", totals->run.hosts_failed,
+                        totals->run.hosts, max_failed_hosts),
         .code = "too-many-failed",
         .event = decided,
     };
