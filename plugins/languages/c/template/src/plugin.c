@@ -1,0 +1,36 @@
+// Cancels the run when more hosts failed than `max-failed-hosts` of runner.toml allows.
+
+#include "playwarden.h"
+
+static uint32_t max_failed_hosts = 0;
+
+static const pw_key keys[] = {
+    {"max-failed-hosts", PW_COUNT, &max_failed_hosts},
+};
+PW_CONFIG(keys, NULL)
+
+// Whether the verdict was given: once is enough.
+static bool said;
+
+static pw_verdict evaluate(const pw_source *source, pw_events events, const pw_totals *totals) {
+    (void)source;
+    if (said || totals->run.hosts_failed <= max_failed_hosts)
+        return (pw_verdict){PW_PROCEED};
+    said = true;
+
+    uint64_t decided = 0;
+    for (size_t i = 0; i < events.len; i++) {
+        const pw_event *event = &events.ptr[i];
+        if (pw_marked(event, PW_MARK(FAILED)) && !pw_marked(event, PW_MARK(IGNORED)) &&
+            !pw_marked(event, PW_MARK(RESCUED)))
+            decided = event->counter;
+    }
+    return (pw_verdict){
+        .kind = PW_CANCEL,
+        .text = pw_text("%u of %u hosts failed, more than the %u allowed", totals->run.hosts_failed,
+                        totals->run.hosts, max_failed_hosts),
+        .code = "too-many-failed",
+        .event = decided,
+    };
+}
+PW_CANCEL_POLICY(evaluate)
