@@ -14,6 +14,7 @@ mod follow;
 mod init;
 mod install;
 mod pages;
+mod plugin;
 mod process;
 mod replay;
 mod run;
@@ -82,6 +83,9 @@ enum Command {
     Cancel(cancel::CancelArguments),
     /// Show recorded runs to a plugin again
     Replay(replay::ReplayArguments),
+    /// Make, build, look at, try and approve plugins
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Explain an exit code, or the code of a finding
     Explain(explain::ExplainArguments),
     /// Write a runner.toml for a folder of playbooks, or for a private data dir of ansible-runner
@@ -228,6 +232,7 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => pages::completions(&arguments).code(),
         Command::Man(arguments) => pages::man(&context, &arguments).code(),
         Command::Replay(arguments) => replay::replay(&context, &arguments).code(),
+        Command::Plugin(command) => plugin::plugin(&context, &command).code(),
         Command::Cancel(arguments) => cancel::cancel(&context, &arguments).code(),
         Command::Guard => Exit::Success.code(),
     };

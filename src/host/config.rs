@@ -7,12 +7,14 @@
 //! **Invariant:** nothing here looks at the environment, the clock or any other
 //! file. Paths stand as written; [`crate::plan`] finds out what they mean.
 
+mod case;
 mod check;
 mod check_plugin;
 mod explain;
 mod finding;
 mod job;
 mod locate;
+mod lock;
 mod names;
 mod near;
 mod plugin;
@@ -31,9 +33,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use self::case::{CASE_FILE, Case};
 pub use self::explain::{CODES, explain};
 pub use self::finding::{Finding, Findings, Severity};
 pub use self::job::{Ansible, AnsibleUse, Container, Engine, HOOK_LISTS, Job, JobWork, OnHostLoss, Stop, Survivors};
+pub use self::lock::{LOCK_FILE, Lock, Locked};
 pub use self::near::{did_you_mean, near};
 pub use self::plugin::{
     BUILTINS, Component, FaultAction, Grants, Limits, MAX_EVENT, Mode, OnFault, Payload, Plugin, Restart, SecretSource,
@@ -74,15 +78,7 @@ impl Config {
     /// Returns all findings if one of them is an error, among them that the
     /// file is missing, unreadable or not UTF-8.
     pub fn load(path: &Path) -> Result<(Self, Findings), Findings> {
-        let bytes = fs::read(path).map_err(|err| unreadable(path, &err))?;
-        let text = String::from_utf8(bytes).map_err(|err| {
-            let valid = err.utf8_error().valid_up_to();
-            let line = err.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
-            let message = format!("`{}` is not UTF-8 text", path.display());
-            let finding = Finding::error("not-utf-8", path, message);
-            Findings::new(vec![finding.help(format!("the first bad byte is in line {line}"))])
-        })?;
-        Self::parse(path, &text)
+        Self::parse(path, &read_text(path)?)
     }
 
     /// Checks a text. The path is only named in findings and asked for by plan.
@@ -238,6 +234,18 @@ impl Config {
 /// Looks for [`FILE_NAME`] in a folder and all above it, as cargo does.
 pub fn find_upward(start: &Path) -> Option<PathBuf> {
     start.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file())
+}
+
+/// Reads a file that must be text.
+fn read_text(path: &Path) -> Result<String, Findings> {
+    let bytes = fs::read(path).map_err(|err| unreadable(path, &err))?;
+    String::from_utf8(bytes).map_err(|err| {
+        let valid = err.utf8_error().valid_up_to();
+        let line = err.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let message = format!("`{}` is not UTF-8 text", path.display());
+        let finding = Finding::error("not-utf-8", path, message);
+        Findings::new(vec![finding.help(format!("the first bad byte is in line {line}"))])
+    })
 }
 
 fn unreadable(path: &Path, err: &io::Error) -> Findings {

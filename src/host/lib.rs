@@ -23,6 +23,7 @@ pub mod report;
 pub mod run;
 pub mod store;
 pub mod tools;
+pub mod trial;
 
 pub mod cli;
 mod library;

@@ -312,6 +312,21 @@ pub struct PluginPlan {
     pub limits: Limits,
     /// What it may reach.
     pub grants: Grants,
+    /// What `runner.lock` has of it.
+    #[serde(skip)]
+    pub approval: Approval,
+}
+
+/// What `runner.lock` says of a plugin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// There is no such file: none is needed.
+    #[default]
+    NotNeeded,
+    /// It does not name the plugin.
+    Missing,
+    /// It was this.
+    Given(crate::config::Locked),
 }
 
 impl PluginPlan {
@@ -331,6 +346,7 @@ impl PluginPlan {
             tick: None,
             limits: Limits::default(),
             grants: Grants::default(),
+            approval: Approval::NotNeeded,
         }
     }
 }

@@ -10,6 +10,7 @@ mod notice;
 mod progress;
 pub mod recap;
 pub mod summary;
+pub mod tried;
 
 pub use notice::notice;
 pub use progress::Progress;

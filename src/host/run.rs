@@ -44,8 +44,10 @@ pub use closures::Closures;
 pub(crate) use closures::Judge;
 pub use lost::close;
 pub use person::{CancelError, cancel};
+pub(crate) use plugin::setup;
 pub use prepare::{Prepared, Trouble, TroubleKind, prepare};
-pub use replay::{CameTo, Replay, ReplayError, Replayed};
+pub(crate) use prepare::{compile, component, load, newly};
+pub use replay::{At, CameTo, Recorded, Replay, ReplayError};
 
 /// What a run needs besides its plan.
 #[derive(Debug)]

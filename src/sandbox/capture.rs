@@ -15,6 +15,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
+use crate::clock::Clock;
 use crate::limits;
 use crate::mask::Mask;
 
@@ -42,6 +43,8 @@ struct Inner {
     stdout: Vec<u8>,
     stderr: VecDeque<u8>,
     mask: Mask,
+    /// None for this machine's time.
+    clock: Option<Clock>,
 }
 
 #[derive(Serialize)]
@@ -64,13 +67,18 @@ impl Notes {
         let file = folder.map(open).transpose()?;
         let used = folder.map_or(Ok(0), guests_bytes)?;
         let (stdout, stderr) = (Vec::new(), VecDeque::new());
-        let (over, trouble, mask) = (false, None, Mask::default());
-        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used, over, trouble, stdout, stderr, mask }))))
+        let (over, trouble, mask, clock) = (false, None, Mask::default(), None);
+        Ok(Self(Arc::new(Mutex::new(Inner { file, limit, used, over, trouble, stdout, stderr, mask, clock }))))
     }
 
     /// Hides these from now on, in all that is kept.
     pub(crate) fn hide(&self, mask: Mask) {
         self.inner().mask = mask;
+    }
+
+    /// Takes the time of lines from this clock from now on.
+    pub(crate) fn live_by(&self, clock: &Clock) {
+        self.inner().clock = Some(clock.clone());
     }
 
     /// Returns a text without what is hidden.
@@ -87,7 +95,9 @@ impl Notes {
     /// asked for it.
     pub(crate) fn note(&self, level: &str, message: &str) {
         let mut inner = self.inner();
-        if let (Ok(line), Some(file)) = (encoded(Some("host"), level, message, Vec::new()), inner.file.as_mut()) {
+        if let (Ok(line), Some(file)) =
+            (encoded(Some("host"), inner.time(), level, message, Vec::new()), inner.file.as_mut())
+        {
             drop(file.write_all(&line));
         }
     }
@@ -137,20 +147,25 @@ const BY_HOST: &[u8] = br#"{"by":"host","#;
 
 fn encoded(
     by: Option<&'static str>,
+    time: Timestamp,
     level: &str,
     message: &str,
     fields: Vec<(String, String)>,
 ) -> serde_json::Result<Vec<u8>> {
     let fields = fields.into_iter().map(|(key, value)| (key, value.into())).collect();
-    let mut line = serde_json::to_vec(&LogLine { by, time: Timestamp::now(), level, message, fields })?;
+    let mut line = serde_json::to_vec(&LogLine { by, time, level, message, fields })?;
     line.push(b'\n');
     Ok(line)
 }
 
 impl Inner {
+    fn time(&self) -> Timestamp {
+        self.clock.as_ref().map_or_else(Timestamp::now, Clock::now)
+    }
+
     fn line(&mut self, level: &str, message: &str, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
         let fields = fields.into_iter().map(|(key, value)| (key, self.mask.text(value))).collect();
-        let line = encoded(None, level, &self.mask.text(message.to_owned()), fields)?;
+        let line = encoded(None, self.time(), level, &self.mask.text(message.to_owned()), fields)?;
         self.used += line.len() as u64;
         if self.used > self.limit {
             self.over = true;

@@ -11,6 +11,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings::playwarden::plugin::{config, journal, log, output, state, types};
 use crate::capture::Notes;
+use crate::clock::Clock;
 use crate::convert;
 use crate::grants::Grants;
 use crate::http::Gate;
@@ -65,11 +66,16 @@ impl Guest {
         notes: Notes,
         mut outputs: Outputs,
         grants: Grants,
+        clock: Option<&Clock>,
     ) -> Result<Self, String> {
         // Everything that a builder does not name is closed, empty or refused.
         let mut builder = WasiCtx::builder();
         builder.stdout(notes.stdout()).stderr(notes.stderr()).allow_tcp(false).allow_udp(false);
         grants.hand_to(&mut builder)?;
+        if let Some(clock) = clock {
+            clock.hand_to(&mut builder);
+            notes.live_by(clock);
+        }
         let mask = Mask::new(&grants.secrets);
         outputs.mask = mask.clone();
         notes.hide(mask);
@@ -297,7 +303,8 @@ mod tests {
     fn guest(run: Run, handed: u64, deadline: Deadline) -> (Guest, types::Source) {
         let limits = Limits::default();
         let notes = Notes::open(None, limits.log).unwrap();
-        let mut guest = Guest::new(Json::default(), &limits, notes, Outputs::nowhere(), Grants::default()).unwrap();
+        let mut guest =
+            Guest::new(Json::default(), &limits, notes, Outputs::nowhere(), Grants::default(), None).unwrap();
         let subscription = Arc::new(Subscription { events: Vec::new(), payload: Payload::Full });
         guest.run = Some(RunAccess { id: "r".into(), view: Arc::new(run), subscription, handed });
         guest.deadline = deadline;

@@ -11,6 +11,7 @@ use crate::bindings::exports::playwarden::plugin as hooks;
 use crate::bindings::playwarden::plugin::types as wit;
 use crate::caller::{Caller, unserved};
 use crate::capture::Notes;
+use crate::clock::Clock;
 use crate::convert;
 use crate::fault::Fault;
 use crate::grants::Grants;
@@ -41,6 +42,8 @@ pub struct Setup {
     pub view: Arc<dyn RunView>,
     /// What an earlier instance of this run kept in its `state`.
     pub state: BTreeMap<String, Vec<u8>>,
+    /// What it takes for the time, and for chance; none for this machine's.
+    pub clock: Option<Clock>,
 }
 
 impl fmt::Debug for Setup {
@@ -97,12 +100,13 @@ impl Plugin {
     /// # Errors
     /// When the instance cannot be made, or its start does not come to an answer or fails.
     pub async fn start(&self, setup: Setup) -> Result<Instance, Fault> {
-        let Setup { config, limits, grants, subscription, handler, outputs, run, view, state } = setup;
+        let Setup { config, limits, grants, subscription, handler, outputs, run, view, state, clock } = setup;
         let (policy, handler) = (Arc::new(subscription), Arc::new(handler));
         let call = "instantiate";
         let notes = Notes::open(Some(&outputs), limits.log).map_err(|err| unserved(call, err))?;
         let outputs = Outputs::open(outputs, limits.output).map_err(|err| unserved(call, err))?;
-        let mut guest = Guest::new(config, &limits, notes, outputs, grants).map_err(|why| unserved(call, why))?;
+        let guest = Guest::new(config, &limits, notes, outputs, grants, clock.as_ref());
+        let mut guest = guest.map_err(|why| unserved(call, why))?;
         guest.state = state;
         guest.run = Some(RunAccess { id: run.id.clone(), view, subscription: Arc::clone(&policy), handed: 0 });
         let mut caller = Caller::instantiate(self, guest, limits).await?;
@@ -279,6 +283,12 @@ impl Instance {
     /// Takes what the plugin kept in its `state`, for its next incarnation. Also there after a fault.
     pub fn state(&mut self) -> BTreeMap<String, Vec<u8>> {
         std::mem::take(&mut self.caller.guest_mut().state)
+    }
+
+    /// Returns the bytes of memory that it has.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.caller.guest().memory.used()
     }
 
     /// Writes a line of the host's own into the plugin's `log.jsonl`. It costs the plugin nothing of its limit; a line that

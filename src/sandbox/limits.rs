@@ -68,6 +68,10 @@ impl MemoryLimiter {
         Self { limit, used: 0, refused: false }
     }
 
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use playwarden_event::{Json, PluginIdentity};
 use sha2::{Digest as _, Sha256};
-use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
@@ -19,6 +18,7 @@ use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::outputs::Outputs;
+use crate::survey::Survey;
 
 /// Where a component is.
 #[derive(Clone, Copy)]
@@ -30,6 +30,15 @@ pub enum Code<'a> {
         /// The component.
         bytes: &'a [u8],
     },
+}
+
+impl Code<'_> {
+    fn path(self) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => Some(path.to_owned()),
+            Self::Bytes { .. } => None,
+        }
+    }
 }
 
 impl fmt::Debug for Code<'_> {
@@ -275,12 +284,17 @@ impl Sandbox {
         sha256: Option<&str>,
         grants: &Grants,
     ) -> Result<Plugin, LoadError> {
-        let path = match code {
-            Code::File(path) => Some(path.to_owned()),
-            Code::Bytes { .. } => None,
-        };
-        let loaded = self.load_kind(name, code, sha256, grants).await;
-        loaded.map_err(|kind| LoadError { name: name.to_owned(), path, kind })
+        let loaded = self.load_kind(name, code, sha256, !grants.http.is_empty()).await;
+        loaded.map_err(|kind| LoadError { name: name.to_owned(), path: code.path(), kind })
+    }
+
+    /// Loads a component to look at it: whatever can be granted is there, and nothing can be reached.
+    ///
+    /// # Errors
+    /// See [`LoadErrorKind`].
+    pub async fn inspect(&self, name: &str, code: Code<'_>) -> Result<Plugin, LoadError> {
+        let loaded = self.load_kind(name, code, None, true).await;
+        loaded.map_err(|kind| LoadError { name: name.to_owned(), path: code.path(), kind })
     }
 
     async fn load_kind(
@@ -288,7 +302,7 @@ impl Sandbox {
         name: &str,
         code: Code<'_>,
         expected: Option<&str>,
-        grants: &Grants,
+        http: bool,
     ) -> Result<Plugin, LoadErrorKind> {
         let bytes = match code {
             Code::File(path) => std::fs::read(path).map_err(LoadErrorKind::Read)?,
@@ -307,12 +321,11 @@ impl Sandbox {
             _ => return Err(LoadErrorKind::NotAComponent { core_module: false }),
         }
 
-        let version = stated_version(&bytes);
+        let version = Survey::of(&bytes).version;
         let component = match self.cache.as_ref().and_then(|cache| cache.get(&self.engine, &found)) {
             Some(component) => component,
             None => self.compile(bytes, &found).await?,
         };
-        let http = !grants.http.is_empty();
         let unknown = self.unknown_imports(&component, http);
         if !unknown.is_empty() {
             return Err(LoadErrorKind::Imports(unknown));
@@ -359,31 +372,6 @@ impl Sandbox {
 }
 
 const OUR_IMPORTS: &[&str] = &["types", "log", "config", "journal", "state", "output"];
-
-/// Reads the version that a component states: a custom section `version`, as tools for components write it, or else that of the
-/// module inside, as compilers of single modules do.
-fn stated_version(bytes: &[u8]) -> Option<String> {
-    const LONGEST: usize = 64;
-    let mut depth = 0_u32;
-    let mut inside = None;
-    for payload in Parser::new(0).parse_all(bytes) {
-        // What is wrong with it the compiler says.
-        match payload.ok()? {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if section.name() == "version" => {
-                let text = std::str::from_utf8(section.data()).ok();
-                let version = text.filter(|text| text.len() <= LONGEST && !text.contains(char::is_control));
-                match version {
-                    Some(version) if depth == 0 => return Some(version.to_owned()),
-                    version => inside = inside.or_else(|| version.map(str::to_owned)),
-                }
-            }
-            _ => {}
-        }
-    }
-    inside
-}
 
 /// Names the interfaces of the contract that are exported but could not be found as such.
 fn misfits(engine: &Engine, component: &Component, found: Hooks, indices: &Indices) -> Vec<String> {
@@ -434,6 +422,27 @@ impl Plugin {
         self.indices.tick_policy.is_some()
     }
 
+    /// Asks the plugin for the JSON Schema of its config; empty for none.
+    ///
+    /// # Errors
+    /// When the instance cannot be made or the call does not come to an answer.
+    pub async fn schema(&self, limits: Limits) -> Result<String, Fault> {
+        let Some(indices) = &self.indices.config_check else { return Ok(String::new()) };
+        let mut caller = self.asked(&Json::default(), limits, Grants::default()).await?;
+        let call = caller.call("config-check.schema", limits.call, async |store, instance| {
+            indices.load(&mut *store, instance)?.call_schema(store).await
+        });
+        call.await
+    }
+
+    /// Makes an instance that belongs to no run.
+    async fn asked(&self, config: &Json, limits: Limits, grants: Grants) -> Result<Caller, Fault> {
+        let call = "instantiate";
+        let notes = Notes::open(None, limits.log).map_err(|err| unserved(call, err))?;
+        let guest = Guest::new(config.clone(), &limits, notes, Outputs::nowhere(), grants, None);
+        Caller::instantiate(self, guest.map_err(|why| unserved(call, why))?, limits).await
+    }
+
     /// Asks the plugin about a config, in an instance of its own. A plugin that does not check its config has nothing
     /// to say. It gets its secrets and variables, but no folder, and its HTTP requests are refused.
     ///
@@ -441,11 +450,7 @@ impl Plugin {
     /// When the instance cannot be made or the call does not come to an answer.
     pub async fn check(&self, config: &Json, limits: Limits, grants: &Grants) -> Result<Vec<Problem>, Fault> {
         let Some(indices) = &self.indices.config_check else { return Ok(Vec::new()) };
-        let call = "instantiate";
-        let notes = Notes::open(None, limits.log).map_err(|err| unserved(call, err))?;
-        let guest = Guest::new(config.clone(), &limits, notes, Outputs::nowhere(), grants.for_check());
-        let guest = guest.map_err(|why| unserved(call, why))?;
-        let mut caller = Caller::instantiate(self, guest, limits).await?;
+        let mut caller = self.asked(config, limits, grants.for_check()).await?;
         let problems = caller
             .call("config-check.validate", limits.call, async |store, instance| {
                 indices.load(&mut *store, instance)?.call_validate(store).await

@@ -127,6 +127,7 @@ fn every_code_of_a_finding_is_explained_and_shown_by_a_file() {
     let elsewhere = [
         "bad-argument",
         "bad-file",
+        "bad-lock",
         "no-engine",
         "not-mounted",
         "not-utf-8",
@@ -134,8 +135,16 @@ fn every_code_of_a_finding_is_explained_and_shown_by_a_file() {
         "unknown-job",
         "unreadable-file",
     ];
-    let of_components =
-        ["missing-hook", "no-builtins", "no-tick", "playbook-syntax", "plugin-config", "plugin-fault", "plugin-load"];
+    let of_components = [
+        "missing-hook",
+        "no-builtins",
+        "no-tick",
+        "playbook-syntax",
+        "plugin-changed",
+        "plugin-config",
+        "plugin-fault",
+        "plugin-load",
+    ];
     let tested: BTreeSet<_> = shown.into_iter().chain(elsewhere).chain(of_components).collect();
     assert_eq!(tested, CODES.iter().map(|(code, _)| *code).collect());
 }

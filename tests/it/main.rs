@@ -7,6 +7,7 @@
 //! - `gate`: nothing starts after the breaking event
 //! - `forgery`: nothing that a play does makes an event
 //! - `canary`: what `no_log` hides is nowhere
+//! - `kit`: what an author of plugins has
 //! - `journal`: nothing is lost, nothing is cut in silence
 //! - `fuzz`: bytes that others made
 //! - `guests`: one attack each, against the sandbox
@@ -49,6 +50,7 @@ mod golden;
 mod guests;
 mod hooks;
 mod journal;
+mod kit;
 mod library;
 mod loss;
 mod plays;

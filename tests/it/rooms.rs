@@ -14,9 +14,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("run", &["config", "plan", "ansible", "builtin", "process", "store"]),
     ("tools", &["plan"]),
     ("remote", &["plan"]),
+    ("trial", &["config", "plan", "run"]),
     ("report", &["config", "store", "run"]),
     ("library", &["config", "plan", "process", "store", "run", "report"]),
-    ("cli", &["config", "plan", "ansible", "process", "store", "run", "tools", "remote", "report"]),
+    ("cli", &["config", "plan", "ansible", "process", "store", "run", "tools", "remote", "trial", "report"]),
 ];
 
 /// Each package, and each way to the environment, that only some rooms may name.
@@ -26,7 +27,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("anstream", &["cli"]),
     ("toml", &["config"]),
     ("annotate_snippets", &["report"]),
-    ("playwarden_sandbox", &["run", "library", "cli"]),
+    ("playwarden_kit", &["cli"]),
+    ("playwarden_sandbox", &["run", "trial", "library", "cli"]),
     ("tokio", &["ansible", "process", "run", "library", "cli"]),
     ("wasmtime", &[]),
     ("env::vars", &["cli"]),

@@ -14,6 +14,7 @@ mod demo;
 mod failure;
 mod figures;
 mod it;
+mod languages;
 mod matrix;
 mod parity;
 mod project;
@@ -51,6 +52,8 @@ enum Command {
     Matrix(matrix::Arguments),
     /// Run the same private data dirs under ansible-runner and under Playwarden, and compare all that they leave
     Parity(parity::Arguments),
+    /// Make, build and try plugins in every language, and print what each costs
+    Languages(languages::Arguments),
     /// Run the end-to-end tests with many more cancels, kills and rounds, and show their figures
     Soak(soak::Arguments),
     /// Compare the time of a playbook under Playwarden with that under bare ansible-playbook
@@ -94,6 +97,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Parity(arguments) => {
             let mut steps = Steps::new(parity::steps(&arguments));
             parity::run(&project, &arguments, &mut steps)
+        }
+        Command::Languages(arguments) => {
+            let mut steps = Steps::new(setup::STEPS + languages::steps(&arguments));
+            languages::run(&project, &arguments, &mut steps)
         }
         Command::Soak(arguments) => {
             let mut steps = Steps::new(setup::STEPS + soak::steps(&arguments));

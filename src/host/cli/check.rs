@@ -63,7 +63,7 @@ fn find(context: &Context, arguments: &CheckArguments) -> Result<(Findings, usiz
             Ok(prepared) => prepared.warnings,
             Err(troubles) => troubles,
         };
-        load |= troubles.iter().any(|trouble| matches!(trouble.kind, TroubleKind::Load(_)));
+        load |= troubles.iter().any(|trouble| trouble.kind.is_load());
         findings.extend(trouble_findings(&config, job, &troubles));
         if let Some(text) = syntax_error(&plan) {
             let message = format!("Ansible does not take the playbook of job `{job}`:\n{text}");
@@ -84,6 +84,11 @@ fn find(context: &Context, arguments: &CheckArguments) -> Result<(Findings, usiz
 pub(super) fn no_job(context: &Context, config: &Config, wanted: &str) -> String {
     let path = config.path().strip_prefix(context.cwd()).unwrap_or(config.path());
     format!("there is no job `{wanted}` in `{}`", path.display())
+}
+
+/// What can be done about a plugin that is not as it was locked.
+pub(super) fn lock_hint(plugin: &str) -> String {
+    format!("look at it with `playwarden plugin inspect {plugin}`, then `playwarden plugin lock {plugin}`")
 }
 
 /// Points troubles with plugins at the words of runner.toml.
@@ -108,6 +113,9 @@ fn trouble_finding(config: &Config, job: &str, trouble: &Trouble) -> Finding {
         TroubleKind::NotBuiltIn => error("no-builtins")
             .at(config.span_of_plugin_key(plugin, "builtin"))
             .help("build it with `cargo xtask setup`, which makes the plugins first"),
+        TroubleKind::NotLocked | TroubleKind::Changed { .. } => {
+            error("plugin-changed").at(config.span_of_component(plugin)).help(lock_hint(plugin))
+        }
         TroubleKind::NoHook { key, offered, .. } => {
             let offered = match &offered[..] {
                 [] => "it offers no hook at all; look whether `path` is the right file".to_owned(),

@@ -17,7 +17,7 @@ use super::terminal::{self, Live, Shown};
 use crate::config::{Config, did_you_mean};
 use crate::plan::{JobPlan, Keywords, Overrides};
 use crate::report::{diagnostic, summary};
-use crate::run::{self, Closures, Finished, PROMPT_PATIENCE, Prepared, Settings, Trouble, TroubleKind};
+use crate::run::{self, Closures, Finished, PROMPT_PATIENCE, Prepared, Settings, Trouble};
 use crate::store::StoreError;
 
 /// Runs jobs in order until one is not successful. Returns the exit code, which may be Ansible's own.
@@ -264,7 +264,7 @@ pub(super) async fn prepared(
         }
         Err(troubles) => {
             say(&troubles);
-            let load = troubles.iter().any(|trouble| matches!(trouble.kind, TroubleKind::Load(_)));
+            let load = troubles.iter().any(|trouble| trouble.kind.is_load());
             Err(if load { Exit::PluginLoad } else { Exit::Configuration })
         }
     }

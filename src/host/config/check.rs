@@ -49,7 +49,7 @@ pub(super) fn check(notes: &mut Notes<'_>, text: &Arc<str>) -> Option<Config> {
     Some(Config { path, text, places, ansible: raw.ansible, jobs, plugins })
 }
 
-fn syntax(path: &Path, text: &str, err: &toml::de::Error) -> Finding {
+pub(super) fn syntax(path: &Path, text: &str, err: &toml::de::Error) -> Finding {
     let word = err.span().and_then(|span| text.get(span));
     match word.filter(|_| err.message() == "duplicate key") {
         Some(word) => Finding::error("duplicate-key", path, format!("`{word}` stands here a second time")),

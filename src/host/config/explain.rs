@@ -33,6 +33,14 @@ the plugin with it. Name the folder itself; a missing one is made.
     write = [\"audit\"]",
     ),
     (
+        "bad-lock",
+        "`runner.lock` cannot be understood, so nobody knows which plugins were approved.
+A merge may have left its marks in it. Restore it, or look at every plugin again
+and let the program write it anew.
+
+    playwarden plugin lock",
+    ),
+    (
         "bad-name",
         "A name has characters that it cannot have. Names of jobs, plugins and secrets
 become folders, files and arguments, so they are 1 to 64 letters, digits, `-`
@@ -223,6 +231,15 @@ failed, and its words stand in the message. The run could not begin. Correct the
 playbook, or install the collection that it names.
 
     ansible-playbook --syntax-check site.yml",
+    ),
+    (
+        "plugin-changed",
+        "A component is not the one that `runner.lock` has, or is not in it at all. Whoever
+can write the file could have put another policy there, or one that reaches more.
+Look at what it offers and imports; if that is right, approve it.
+
+    playwarden plugin inspect fail-budget
+    playwarden plugin lock fail-budget",
     ),
     (
         "plugin-config",

@@ -12,9 +12,10 @@ use super::answers::Passwords;
 use super::data_dir::{Given, role_play};
 use super::files::Missing;
 use super::{
-    AnsiblePlan, Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret, Work, ansible, files,
+    AnsiblePlan, Approval, Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret, Work,
+    ansible, files,
 };
-use crate::config::{self, AnsibleUse, Config, Finding, Job, JobWork, Plugin, Restart, did_you_mean};
+use crate::config::{self, AnsibleUse, Config, Finding, Job, JobWork, LOCK_FILE, Lock, Plugin, Restart, did_you_mean};
 
 /// The longest argument that Linux passes on: 32 pages with the closing NUL.
 const MAX_ARGUMENT: usize = 128 * 1024 - 1;
@@ -98,6 +99,7 @@ pub(super) struct Resolver<'a> {
     /// Folders that Ansible is told of and a container must have.
     pub(super) needed: Vec<PathBuf>,
     pub(super) findings: Vec<Finding>,
+    lock_is_wrong: bool,
     pub(super) warnings: Vec<Finding>,
 }
 
@@ -113,6 +115,7 @@ impl<'a> Resolver<'a> {
             contained: false,
             needed: Vec::new(),
             findings: Vec::new(),
+            lock_is_wrong: false,
             warnings: Vec::new(),
         }
     }
@@ -342,6 +345,23 @@ impl Resolver<'_> {
             restart: plugin.restart.unwrap_or_else(|| self.usual_restart(&plugin.name)),
             limits: plugin.limits,
             grants: self.grants(plugin),
+            approval: self.approval(&plugin.name),
+        }
+    }
+
+    fn approval(&mut self, plugin: &str) -> Approval {
+        if self.config.is_bare() {
+            return Approval::NotNeeded;
+        }
+        match Lock::load(&self.root.join(LOCK_FILE)) {
+            Ok(None) => Approval::NotNeeded,
+            Ok(Some(mut lock)) => lock.plugins.remove(plugin).map_or(Approval::Missing, Approval::Given),
+            Err(findings) => {
+                // Once, however many plugins there are.
+                self.findings.extend(findings.list.into_iter().filter(|_| !self.lock_is_wrong));
+                self.lock_is_wrong = true;
+                Approval::Missing
+            }
         }
     }
 

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use playwarden_event::kind::PluginFault;
 use playwarden_event::{Cause, Json, PluginIdentity, Stop};
-use playwarden_sandbox::{Fault, FaultKind, Grants, Instance, Limits, Payload, Plugin, RunInfo, Setup, Subscription};
+use playwarden_sandbox::{
+    Clock, Fault, FaultKind, Grants, Instance, Limits, Payload, Plugin, RunInfo, RunView, Setup, Subscription,
+};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
@@ -59,6 +61,7 @@ pub(crate) struct LivePlugin {
     outputs: PathBuf,
     run: RunInfo,
     view: Arc<View>,
+    clock: Option<Clock>,
     faulty: AtomicBool,
     life: Mutex<Life>,
 }
@@ -112,9 +115,15 @@ impl LivePlugin {
             outputs,
             run,
             view,
+            clock: None,
             faulty: AtomicBool::new(false),
             life: Mutex::default(),
         }
+    }
+
+    /// Has its instances take the time, and chance, from this clock.
+    pub(crate) fn living_by(self, clock: Clock) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// Makes the first instance, which the first question would else do.
@@ -189,6 +198,7 @@ impl LivePlugin {
                 run: RunInfo { incarnation: life.incarnation, ..self.run.clone() },
                 view: Arc::clone(&self.view) as _,
                 state: life.state.clone(),
+                clock: self.clock.clone(),
             };
             life.instance = Some(self.plugin.start(setup).await?);
         }
@@ -268,6 +278,23 @@ impl LivePlugin {
             on_fault: word.to_owned(),
         };
         (Said::Fault(said), consequence)
+    }
+}
+
+/// What an instance of a plugin needs where there is no run.
+pub(crate) fn setup(plan: &PluginPlan, outputs: PathBuf, view: Arc<dyn RunView>) -> Setup {
+    let (id, job) = ("run".to_owned(), "job".to_owned());
+    Setup {
+        config: Json::of(&plan.config),
+        limits: limits(plan),
+        subscription: subscription(plan, Payload::None),
+        handler: subscription(plan, Payload::Full),
+        grants: grants(plan),
+        outputs,
+        run: RunInfo { id, job, incarnation: 1, check_mode: false, diff_mode: false, data: Json::default() },
+        view,
+        state: BTreeMap::new(),
+        clock: None,
     }
 }
 

@@ -156,6 +156,18 @@ impl Policies {
         Some(policy.heard(answer, Question::Admit, Some(start)))
     }
 
+    /// Asks each policy as if its tick were due at this moment of a recorded run.
+    pub(crate) async fn tick_at(&mut self, now: Timestamp) -> Vec<(Said, Consequence)> {
+        let totals = self.view.totals();
+        let mut said = Vec::new();
+        for policy in self.list.iter_mut().filter(|policy| !policy.out) {
+            let Asked::Plugin(plugin) = &policy.asked else { continue };
+            let answer = plugin.ask("tick-policy.tick", async |instance| instance.tick(now, totals).await).await;
+            said.extend(policy.heard(answer, Question::Tick, None));
+        }
+        said
+    }
+
     /// Asks each policy whose tick is due, once.
     pub(crate) async fn tick(&mut self, now: Timestamp) -> Vec<(Said, Consequence)> {
         let totals = self.view.totals();

@@ -1,13 +1,15 @@
 //! Everything about plugins that can be known before a run.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use playwarden_event::Json;
-use playwarden_sandbox::{Code, Fault, Folder, Grants, Hooks, Limits, LoadError, Plugin, Sandbox, Severity};
+use playwarden_sandbox::{Code, Fault, Folder, Grants, Hooks, Limits, LoadError, Plugin, Sandbox, Severity, Survey};
 
 use super::observers::Uses;
 use crate::builtin;
-use crate::plan::{Component, JobPlan, PluginPlan};
+use crate::config::Locked;
+use crate::plan::{Approval, Component, JobPlan, PluginPlan};
 
 /// Plugins that can be used.
 #[derive(Debug)]
@@ -34,6 +36,13 @@ pub enum TroubleKind {
     Load(LoadError),
     /// This program was built without its built-in plugins.
     NotBuiltIn,
+    /// `runner.lock` does not name it.
+    NotLocked,
+    /// It is another than `runner.lock` has.
+    Changed {
+        /// What it can do that the one before could not.
+        newly: Option<String>,
+    },
     /// It does not offer the hook that it was chosen for.
     NoHook {
         /// The hook.
@@ -60,6 +69,14 @@ pub enum TroubleKind {
     Fault(Fault),
 }
 
+impl TroubleKind {
+    /// Whether the plugin does not load.
+    #[must_use]
+    pub fn is_load(&self) -> bool {
+        matches!(self, Self::Load(_) | Self::NotBuiltIn | Self::NotLocked | Self::Changed { .. })
+    }
+}
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "plugin `{}` ", self.plugin)?;
@@ -74,6 +91,11 @@ impl fmt::Display for Trouble {
                 Ok(())
             }
             TroubleKind::NotBuiltIn => f.write_str("is built in, but this program was built without its plugins"),
+            TroubleKind::NotLocked => f.write_str("is not in `runner.lock`"),
+            TroubleKind::Changed { newly } => {
+                let newly = newly.as_ref().map(|newly| format!(", and {newly}")).unwrap_or_default();
+                write!(f, "is another one than `runner.lock` has{newly}")
+            }
             TroubleKind::NoHook { hook, .. } => write!(f, "does not offer the hook `{hook}`"),
             TroubleKind::NoTick => f.write_str("has nothing to ask every `tick`"),
             TroubleKind::Tickless => f.write_str("can judge by time, but is never asked"),
@@ -114,17 +136,13 @@ pub async fn prepare(plan: &JobPlan, sandbox: &Sandbox) -> Result<Prepared, Vec<
 }
 
 /// Loads one plugin and asks it about its config; returns what it has to say nevertheless.
-pub(super) async fn load(
+pub(crate) async fn load(
     wanted: &PluginPlan,
     sandbox: &Sandbox,
 ) -> Result<(Plugin, Vec<TroubleKind>), Vec<TroubleKind>> {
     let grants = grants(wanted);
-    let code = match &wanted.component {
-        Component::Path(path) => Code::File(path),
-        Component::Builtin(name) => {
-            Code::Bytes { bytes: builtin::get(name).ok_or_else(|| vec![TroubleKind::NotBuiltIn])? }
-        }
-    };
+    let code = code(&wanted.component).map_err(|kind| vec![kind])?;
+    approved(wanted).map_err(|kind| vec![kind])?;
     let plugin = sandbox.load(&wanted.name, code, wanted.sha256.as_deref(), &grants).await;
     let plugin = plugin.map_err(|err| vec![TroubleKind::Load(err)])?;
     let problems = plugin.check(&Json::of(&wanted.config), limits(wanted), &grants).await;
@@ -137,6 +155,62 @@ pub(super) async fn load(
     });
     let said = said.collect();
     if is_bad { Err(said) } else { Ok((plugin, said)) }
+}
+
+fn code(component: &Component) -> Result<Code<'_>, TroubleKind> {
+    match component {
+        Component::Path(path) => Ok(Code::File(path)),
+        Component::Builtin(name) => Ok(Code::Bytes { bytes: builtin::get(name).ok_or(TroubleKind::NotBuiltIn)? }),
+    }
+}
+
+/// Compiles a plugin into the cache, without asking it anything; returns its digest.
+pub(crate) async fn compile(wanted: &PluginPlan, sandbox: &Sandbox) -> Result<String, TroubleKind> {
+    let plugin = sandbox.inspect(&wanted.name, code(&wanted.component)?).await.map_err(TroubleKind::Load)?;
+    Ok(plugin.identity().sha256.clone())
+}
+
+/// Reads a component.
+pub(crate) fn component(component: &Component) -> Result<Cow<'_, [u8]>, String> {
+    match component {
+        Component::Path(path) => {
+            let read = std::fs::read(path).map_err(|err| format!("`{}` cannot be read: {err}", path.display()));
+            read.map(Cow::Owned)
+        }
+        Component::Builtin(name) => {
+            builtin::get(name).map(Cow::Borrowed).ok_or_else(|| "this program was built without its plugins".to_owned())
+        }
+    }
+}
+
+/// Holds a plugin against `runner.lock`. What cannot be read is left to loading it.
+fn approved(wanted: &PluginPlan) -> Result<(), TroubleKind> {
+    let was = match &wanted.approval {
+        Approval::NotNeeded => return Ok(()),
+        Approval::Missing => return Err(TroubleKind::NotLocked),
+        Approval::Given(locked) => locked,
+    };
+    let Ok(bytes) = component(&wanted.component) else { return Ok(()) };
+    let survey = Survey::of(&bytes);
+    if survey.sha256.eq_ignore_ascii_case(&was.sha256) {
+        return Ok(());
+    }
+    let exports = survey.offers().map(str::to_owned).collect();
+    let Survey { sha256, version, imports, .. } = survey;
+    let now = Locked { sha256, version, source: was.source.clone(), exports, imports };
+    Err(TroubleKind::Changed { newly: newly(was, &now) })
+}
+
+/// Says what a plugin can do that the one before could not; none when that is nothing.
+#[must_use]
+pub(crate) fn newly(was: &Locked, now: &Locked) -> Option<String> {
+    let more = |was: &[String], now: &[String]| -> Vec<String> {
+        now.iter().filter(|name| !was.contains(name)).map(|name| format!("`{name}`")).collect()
+    };
+    let told = [("imports", more(&was.imports, &now.imports)), ("exports", more(&was.exports, &now.exports))];
+    let told = told.into_iter().filter(|(_, names)| !names.is_empty());
+    let told: Vec<_> = told.map(|(word, names)| format!("newly {word} {}", names.join(", "))).collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// What the plan wants of a plugin that it does not offer.

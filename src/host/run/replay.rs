@@ -1,19 +1,22 @@
 //! Recorded events through a plugin again: how a policy is tested, and tried on what has happened.
 //!
-//! A policy is asked the same questions as in the run, because they follow from the journal alone; only questions by time
-//! are not asked, since nothing is written of them when they come to nothing. A handler gets the same events in the
-//! same order, in lists of its own.
+//! A policy is asked the same questions as in the run, because they follow from the journal alone; questions by time
+//! are others, since nothing is written of them when they come to nothing: they are asked at each `tick` of the recorded
+//! time. A handler gets the same events in the same order, in lists of its own. A plugin's clock is that of the run, and
+//! chance is none: the same run shown in the same way makes it say the same.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use playwarden_event::kind::{PluginFault, PolicyVerdict, Question};
+use playwarden_event::kind::{PluginFault, PolicyVerdict, Question, VerdictWord};
 use playwarden_event::reader::{JournalReader, ReadError};
-use playwarden_event::{Event, EventKind, Json, Outcome, StartRequest};
-use playwarden_sandbox::{Finish, Instance, Plugin, RunInfo, RunView as _, Sandbox, StatusChange};
+use playwarden_event::{Event, EventKind, Json, Outcome, StartRequest, Timestamp};
+use playwarden_sandbox::{Clock, Finish, Instance, Plugin, RunInfo, RunView as _, Sandbox, StatusChange};
+use serde::Serialize;
 
 use super::plugin::{Broken, Hook, LivePlugin};
 use super::policies::{Consequence, Policies, Said, ends_list, is_plugins_own};
@@ -35,24 +38,63 @@ pub struct Replay {
     pub warnings: Vec<TroubleKind>,
 }
 
-/// What a plugin said in a replay.
-#[derive(Debug)]
-pub enum Replayed {
-    /// It had something to say about the run. The counter is that of the last event it knew of.
-    Verdict(u64, Box<PolicyVerdict>),
-    /// It broke there.
-    Fault(u64, PluginFault),
+/// A run that is over, or a list of events that somebody wrote.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// What the plugin is told of it.
+    pub info: RunInfo,
+    /// Its journal.
+    pub journal: PathBuf,
+    /// How it ended, where that is not in the journal.
+    pub outcome: Option<Outcome>,
+}
+
+impl From<&StoredRun> for Recorded {
+    fn from(run: &StoredRun) -> Self {
+        let flag = |key: &str| run.record.plan.pointer(key).is_some_and(|value| value.text() == "true");
+        let info = RunInfo {
+            id: run.record.id.clone(),
+            job: run.record.job.clone(),
+            incarnation: 1,
+            check_mode: flag("/check"),
+            diff_mode: flag("/diff"),
+            data: run.record.plan.clone(),
+        };
+        Self { info, journal: run.folder.join("events.jsonl"), outcome: run.record.outcome.clone() }
+    }
+}
+
+/// What was said, and the counter of the last event before it.
+#[derive(Clone, Debug, Serialize)]
+pub struct At<T> {
+    /// 0 before the first event.
+    pub after: u64,
+    /// What was said.
+    #[serde(flatten)]
+    pub said: T,
 }
 
 /// What a replay came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct CameTo {
     /// Events in the journal.
     pub events: u64,
     /// Up to here the event handler needs nothing again; none when the plugin is none.
     pub acknowledged: Option<u64>,
-    /// Starts of a task on a host that came after the first cancel: what would not have been touched.
-    pub spared: u64,
+    /// Starts of a task on a host that came after the first cancel, and their hosts: what would not have been touched.
+    pub spared: Vec<(String, String)>,
+    /// What it had to say about the run, in order.
+    pub verdicts: Vec<At<Box<PolicyVerdict>>>,
+    /// Where it broke, in order.
+    pub faults: Vec<At<PluginFault>>,
+}
+
+impl CameTo {
+    /// Returns the verdict by which the run would have been canceled.
+    #[must_use]
+    pub fn cancel(&self) -> Option<&At<Box<PolicyVerdict>>> {
+        self.verdicts.iter().find(|at| at.said.verdict == VerdictWord::Cancel && at.said.acted_on)
+    }
 }
 
 /// A recorded run could not be shown to a plugin.
@@ -84,25 +126,11 @@ impl Replay {
     ///
     /// # Errors
     /// When the journal cannot be read; what was said up to there was told.
-    pub async fn show(
-        &self,
-        run: &StoredRun,
-        outputs: &Path,
-        tell: &mut dyn FnMut(Replayed),
-    ) -> Result<CameTo, ReplayError> {
-        let path = run.folder.join("events.jsonl");
+    pub async fn show(&self, run: &Recorded, outputs: &Path) -> Result<CameTo, ReplayError> {
+        let path = run.journal.clone();
         let file = File::open(&path).map_err(|err| ReplayError::Open(path.clone(), err))?;
         let copy = file.try_clone().map_err(|err| ReplayError::Open(path.clone(), err))?;
         let view = Arc::new(View::new(Arc::new(copy)));
-        let flag = |key: &str| run.record.plan.pointer(key).is_some_and(|value| value.text() == "true");
-        let info = RunInfo {
-            id: run.record.id.clone(),
-            job: run.record.job.clone(),
-            incarnation: 1,
-            check_mode: flag("/check"),
-            diff_mode: flag("/diff"),
-            data: run.record.plan.clone(),
-        };
         let mut plan = self.plan.clone();
         if !self.reaches {
             // What was linked for it stays, and refuses everything.
@@ -111,8 +139,9 @@ impl Replay {
         for granted in plan.grants.write.iter().filter(|_| self.reaches) {
             fs::create_dir_all(&granted.path).map_err(|err| ReplayError::Folder(granted.path.clone(), err))?;
         }
-        let live = LivePlugin::new(self.plugin.clone(), &plan, info, Arc::clone(&view), outputs.to_owned());
-        let live = Arc::new(live);
+        let live = LivePlugin::new(self.plugin.clone(), &plan, run.info.clone(), Arc::clone(&view), outputs.to_owned());
+        let clock = Clock::new(&run.info.id);
+        let live = Arc::new(live.living_by(clock.clone()));
         let judging = self.plugin.hooks().cancel_policy.then(|| (Arc::clone(&live), None));
         let (policies, said) = Policies::start(judging.into_iter().collect(), Vec::new(), &view).await;
         let mut show = Show {
@@ -120,7 +149,8 @@ impl Replay {
             hooks: self.plugin.hooks(),
             live,
             view,
-            tell,
+            clock,
+            tick: plan.tick.filter(|_| self.plugin.has_tick()).map(|every| (every, None)),
             list: Vec::new(),
             asked_about: HashSet::new(),
             canceled: false,
@@ -135,7 +165,7 @@ impl Replay {
 
         let mut reader = JournalReader::new(BufReader::new(file));
         let mut place = 0;
-        let mut outcome = run.record.outcome.clone();
+        let mut outcome = run.outcome.clone();
         loop {
             let (line, event) = match reader.next_line() {
                 Ok(Some(read)) => read,
@@ -151,12 +181,15 @@ impl Replay {
 }
 
 /// One run on its way through a plugin.
-struct Show<'t> {
+struct Show {
     policies: Policies,
     hooks: playwarden_sandbox::Hooks,
     live: Arc<LivePlugin>,
     view: Arc<View>,
-    tell: &'t mut dyn FnMut(Replayed),
+    /// The time of the last event.
+    clock: Clock,
+    /// How often it is asked by time, and when the next time is, once there was an event.
+    tick: Option<(Duration, Option<Timestamp>)>,
     /// Events that the handler gets next.
     list: Vec<Arc<Event>>,
     /// Starts that were asked about already, by uuid: a verdict about one stands before it, and there may be several.
@@ -169,8 +202,10 @@ struct Show<'t> {
     came_to: CameTo,
 }
 
-impl Show<'_> {
+impl Show {
     async fn event(&mut self, event: Arc<Event>, place: std::ops::Range<u64>, outcome: &mut Option<Outcome>) {
+        self.tick(event.head().created).await;
+        self.clock.set(event.head().created);
         if let Some(start) = self.start(&event) {
             self.settle(true).await;
             self.admit(&event, &start).await;
@@ -206,9 +241,25 @@ impl Show<'_> {
                 self.ask(Hook::StatusHandler, async |instance| instance.on_status(&change).await).await;
             }
             EventKind::RunFinished(finished) => *outcome = Some(Outcome::clone(finished)),
-            EventKind::RunnerOnStart(_) if self.canceled => self.came_to.spared += 1,
+            EventKind::RunnerOnStart(start) if self.canceled => {
+                let task = event.context().task.clone().unwrap_or_default();
+                self.came_to.spared.push((start.host.clone(), task));
+            }
             _ => {}
         }
+    }
+
+    /// Asks as time goes by, up to this moment.
+    async fn tick(&mut self, now: Timestamp) {
+        let Some((every, next)) = &mut self.tick else { return };
+        let (every, mut at) = (*every, next.unwrap_or_else(|| later(now, *every)));
+        while at <= now && !self.canceled && !self.over {
+            self.clock.set(at);
+            let heard = self.policies.tick_at(at).await;
+            heard.into_iter().for_each(|(said, _)| self.said(said));
+            at = later(at, every);
+        }
+        self.tick = Some((every, Some(at)));
     }
 
     /// Whether this event shows that policies had judged everything before it: at the run's end, and where one had
@@ -260,9 +311,9 @@ impl Show<'_> {
             Said::Verdict(verdict) => {
                 // In the run nobody would have asked any further.
                 self.canceled |= verdict.acted_on;
-                (self.tell)(Replayed::Verdict(at, verdict));
+                self.came_to.verdicts.push(At { after: at, said: verdict });
             }
-            Said::Fault(fault) => (self.tell)(Replayed::Fault(at, fault)),
+            Said::Fault(fault) => self.came_to.faults.push(At { after: at, said: fault }),
         }
     }
 
@@ -324,6 +375,12 @@ impl Show<'_> {
         }
         self.came_to
     }
+}
+
+fn later(time: Timestamp, by: Duration) -> Timestamp {
+    // Less than a millisecond would be a question without end.
+    let by = by.max(Duration::from_millis(1)).as_nanos();
+    Timestamp::from_ns(time.ns().saturating_add(u64::try_from(by).unwrap_or(u64::MAX)))
 }
 
 /// What is published behind the last question to policies.

@@ -4,7 +4,6 @@
 //! is. `PLAYWARDEN_SOAK` says how many rounds; without it there is one.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use playwarden_event::kind::PolicyVerdict;
@@ -14,6 +13,7 @@ use super::shapes::{SHAPES, Scene};
 use super::{nothing_starts_after, under, verdict};
 use crate::alive::{mark, marked};
 use crate::evidence::Evidence;
+use crate::figures;
 use crate::support::{Project, guest};
 
 const STRATEGIES: [&str; 4] = ["linear", "free", "host_pinned", "serial"];
@@ -51,15 +51,11 @@ fn spread(times: &mut [Duration]) -> String {
     format!("p50 {middle:.1} ms, p99 {worst:.1} ms")
 }
 
-fn rounds() -> usize {
-    std::env::var("PLAYWARDEN_SOAK").map_or(1, |rounds| rounds.parse::<NonZeroUsize>().unwrap().get())
-}
-
 /// All shapes under one strategy, in every round. What was counted.
 fn turns(strategy: &'static str) -> String {
     let place = STRATEGIES.iter().position(|known| *known == strategy).unwrap();
     let mut figures = Figures::default();
-    for round in 0..rounds() {
+    for round in figures::rounds(1).map(|round| round as usize) {
         for (index, shape) in SHAPES.into_iter().enumerate() {
             let turn = round + place * SHAPES.len() + index;
             let scene = Scene { strategy, shape, stop: STOPS[turn % 2], forks: FORKS[turn % FORKS.len()] };

@@ -123,6 +123,7 @@ impl Project {
             run,
             view: Arc::new(View::default()),
             state,
+            clock: None,
         }
     }
 

@@ -1,0 +1,55 @@
+//! The world that a project offers, and the code that a language's compiler needs for it.
+
+use std::fs;
+use std::path::Path;
+
+use wit_bindgen_core::Files;
+use wit_parser::{Resolve, WorldId};
+
+use crate::project::Project;
+use crate::steps::BuildError;
+
+/// The project's `wit/`, with the world that it offers.
+pub(crate) struct World {
+    pub(crate) resolve: Resolve,
+    pub(crate) id: WorldId,
+}
+
+impl World {
+    pub(crate) fn read(project: &Project) -> Result<Self, BuildError> {
+        let wrong = |err: anyhow::Error| BuildError::Component { what: "reading `wit/`", text: format!("{err:#}") };
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_path(project.folder.join("wit")).map_err(wrong)?;
+        let id = resolve.select_world(&[package], Some(&project.world)).map_err(wrong)?;
+        Ok(Self { resolve, id })
+    }
+
+    /// Writes `NAME.c`, `NAME.h`, and `NAME_component_type.o`, which has the world; named like it.
+    pub(crate) fn for_c(self, folder: &Path) -> Result<(), BuildError> {
+        self.generate(wit_bindgen_c::Opts::default().build(), folder)
+    }
+
+    /// Writes packages for Go.
+    pub(crate) fn for_go(self, folder: &Path) -> Result<(), BuildError> {
+        let options = wit_bindgen_go::Opts::default();
+        self.generate(options.build(), folder)
+    }
+
+    fn generate(
+        mut self,
+        mut generator: Box<dyn wit_bindgen_core::WorldGenerator>,
+        folder: &Path,
+    ) -> Result<(), BuildError> {
+        let wrong =
+            |err: anyhow::Error| BuildError::Component { what: "generating bindings", text: format!("{err:#}") };
+        let mut files = Files::default();
+        generator.generate(&mut self.resolve, self.id, &mut files).map_err(wrong)?;
+        for (name, bytes) in files.iter() {
+            let path = folder.join(name);
+            let parent = path.parent().unwrap_or(folder);
+            let made = fs::create_dir_all(parent).and_then(|()| fs::write(&path, bytes));
+            made.map_err(|err| BuildError::Io(path.clone(), err))?;
+        }
+        Ok(())
+    }
+}

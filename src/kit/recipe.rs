@@ -1,0 +1,178 @@
+//! How each language becomes a component.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::bindings::World;
+use crate::component;
+use crate::language::Language;
+use crate::project::Project;
+use crate::steps::{BuildError, Step, Told};
+use crate::tools;
+
+/// How Rust gets onto a machine, and its target.
+const RUST: &str = "install Rust with rustup, then `rustup target add wasm32-wasip2`";
+
+/// Where an interpreter loads a plugin's modules once, when the component is made.
+const WHILE_LOADING: &str =
+    "code outside of hooks runs while the plugin is built: it must not ask the host for anything";
+
+/// What a component of one build is.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub component: Vec<u8>,
+}
+
+impl Project {
+    /// Builds the component with the language's own tools. What a project may install for itself goes into the folder
+    /// `tools`; none is a folder of the project's own. `told` hears of each step as it begins.
+    ///
+    /// # Errors
+    /// When a program is missing that a project may not install, or a step ends badly.
+    pub fn build(&self, tools: Option<&Path>, told: Told<'_>) -> Result<Built, BuildError> {
+        let own = self.folder.join(".tools");
+        let shared = tools;
+        let tools = shared.unwrap_or(&own);
+        let path = self.component();
+        let folder = self.folder.join("build");
+        fs::create_dir_all(&folder).map_err(|err| BuildError::Io(folder.clone(), err))?;
+        let made = match self.language {
+            Language::Rust => self.rust(told)?,
+            Language::Python => self.python(tools, &path, told)?,
+            Language::JavaScript => self.javascript(shared, "src/plugin.js", &path, told)?,
+            Language::TypeScript => self.typescript(shared, &path, told)?,
+            Language::Go => self.go(tools, &folder, told)?,
+            Language::C | Language::Cpp => self.c(tools, &folder, told)?,
+            Language::Zig => self.zig(tools, &folder, told)?,
+        };
+        let component = match self.language {
+            // The SDK states it.
+            Language::Rust => read(&made)?,
+            Language::Python | Language::JavaScript | Language::TypeScript => {
+                component::versioned(read(&made)?, &self.version)
+            }
+            Language::Go | Language::C | Language::Cpp | Language::Zig => {
+                told("making a component");
+                let mut module = read(&made)?;
+                if self.language == Language::Go {
+                    component::embed(&World::read(self)?, &mut module)?;
+                }
+                component::versioned(component::of_module(&module)?, &self.version)
+            }
+        };
+        fs::write(&path, &component).map_err(|err| BuildError::Io(path.clone(), err))?;
+        Ok(Built { path, component })
+    }
+
+    fn rust(&self, told: Told<'_>) -> Result<PathBuf, BuildError> {
+        let build = Step::new("compiling", "cargo", &self.folder, RUST).hint(RUST);
+        // Wherever the user's own configuration would put it.
+        let target = self.folder.join("target");
+        build
+            .args(["build", "--quiet", "--release", "--target", "wasm32-wasip2", "--target-dir"])
+            .args([&target])
+            .run(told)?;
+        Ok(target.join("wasm32-wasip2/release").join(format!("{}.wasm", self.name.replace('-', "_"))))
+    }
+
+    fn python(&self, tools: &Path, path: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
+        let programs = tools::python(tools, &self.folder, told)?;
+        let tool = programs.join("componentize-py");
+        // For the author's editor; the component is made without.
+        let bindings = self.folder.join("build/gen");
+        clear(&bindings)?;
+        let generate = Step::new("generating bindings", &tool, &self.folder, "");
+        generate.args(["-q", "-d", "wit", "-w", &self.world, "bindings"]).args([&bindings]).run(told)?;
+        let make = Step::new("making a component", &tool, &self.folder, "").hint(WHILE_LOADING);
+        make.args(["-q", "-d", "wit", "-w", &self.world, "componentize", "-p", "src", "plugin", "-o"])
+            .args([path])
+            // Where its packages are.
+            .env("VIRTUAL_ENV", programs.parent().unwrap_or(&programs))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .run(told)?;
+        Ok(path.to_owned())
+    }
+
+    fn javascript(
+        &self,
+        tools: Option<&Path>,
+        source: &str,
+        path: &Path,
+        told: Told<'_>,
+    ) -> Result<PathBuf, BuildError> {
+        let programs = tools::node(tools, &self.folder, told)?;
+        let make = Step::new("making a component", programs.join("componentize-qjs"), &self.folder, "");
+        make.args(["-w", "wit", "-n", &self.world, "-j", source, "--sync", "-o"])
+            .args([path])
+            .hint(WHILE_LOADING)
+            .run(told)?;
+        Ok(path.to_owned())
+    }
+
+    fn typescript(&self, tools: Option<&Path>, path: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
+        let programs = tools::node(tools, &self.folder, told)?;
+        clear(&self.folder.join("build/js"))?;
+        Step::new("compiling", programs.join("tsc"), &self.folder, "").args(["-p", "."]).run(told)?;
+        self.javascript(tools, "build/js/plugin.js", path, told)
+    }
+
+    fn go(&self, tools: &Path, folder: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
+        let programs = tools::python(tools, &self.folder, told)?;
+        World::read(self)?.for_go(&folder.join("gen"))?;
+        let core = folder.join("core.wasm");
+        let build = Step::new("compiling", programs.join("go"), &self.folder, "");
+        let build = build.env("GOOS", "wasip1").env("GOARCH", "wasm").env("GOPROXY", "off").env("GOFLAGS", "-mod=mod");
+        build
+            .args(["build", "-buildmode=c-shared", "-ldflags=-checklinkname=0 -s -w", "-o"])
+            .args([core.as_path(), Path::new(".")])
+            .run(told)?;
+        Ok(core)
+    }
+
+    fn c(&self, tools: &Path, folder: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
+        let programs = tools::python(tools, &self.folder, told)?;
+        World::read(self)?.for_c(&folder.join("gen"))?;
+        let core = folder.join("core.wasm");
+        let word = if self.language == Language::Cpp { "c++" } else { "cc" };
+        let compile = Step::new("compiling", programs.join("python"), &self.folder, "");
+        let mut sources = sources(&self.folder.join("src"), &["c", "cpp"])?;
+        sources.extend(self::sources(&self.folder.join("sdk"), &["c", "cpp"])?);
+        compile
+            .args(["-m", "ziglang", word, "-target", "wasm32-wasi", "-O2", "-mexec-model=reactor"])
+            .args(["-Ibuild/gen", "-Isdk", "build/gen/plugin.c", "build/gen/plugin_component_type.o"])
+            .args(&sources)
+            .args([Path::new("-o"), &core])
+            .run(told)?;
+        Ok(core)
+    }
+
+    fn zig(&self, tools: &Path, folder: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
+        let programs = tools::python(tools, &self.folder, told)?;
+        World::read(self)?.for_c(&folder.join("gen"))?;
+        let core = folder.join("core.wasm");
+        Err(BuildError::Io(programs.join("zig").join(core), std::io::ErrorKind::Unsupported.into()))
+    }
+}
+
+/// The files of a folder with one of these extensions, in order.
+fn sources(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, BuildError> {
+    let entries = fs::read_dir(folder).map_err(|err| BuildError::Io(folder.to_owned(), err))?;
+    let is_source = |path: &PathBuf| path.extension().is_some_and(|of| extensions.iter().any(|word| of == *word));
+    let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_source).collect();
+    found.sort();
+    Ok(found)
+}
+
+fn clear(folder: &Path) -> Result<(), BuildError> {
+    match fs::remove_dir_all(folder) {
+        Err(err) if err.kind() != std::io::ErrorKind::NotFound => Err(BuildError::Io(folder.to_owned(), err)),
+        _ => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
+    fs::read(path).map_err(|err| BuildError::Io(path.to_owned(), err))
+}
