@@ -200,19 +200,25 @@ func (a *audit) line(source playwarden.Source, event *playwarden.Event) []byte {
 	l.text("event", string(event.Kind))
 	l.text("result", d.result())
 	l.text("host", event.Host)
-	// Older versions of Ansible name the host, newer ones its address.
-	l.optional("delegated_to", d.text("/res/_ansible_delegated_vars/ansible_delegated_host",
-		"/res/_ansible_delegated_vars/ansible_host", "/start/delegate_to"))
+	if event.IsOfTask() {
+		// Older versions of Ansible name the host, newer ones its address.
+		l.optional("delegated_to", d.text("/res/_ansible_delegated_vars/ansible_delegated_host",
+			"/res/_ansible_delegated_vars/ansible_host", "/start/delegate_to"))
+	}
 	l.text("play", event.Play)
 	l.text("role", event.Role)
 	l.text("task", event.Task)
 	l.text("action", event.Action)
-	l.optional("path", d.text("/task_path"))
+	if event.IsOfTask() {
+		l.optional("path", d.text("/task_path"))
+	}
 	l.optional("item", event.Item)
 	if event.ItemNumber > 0 {
 		l.number("item_number", int64(event.ItemNumber))
 	}
-	l.json("attempt", d.json("/res/attempts"))
+	if event.IsOfTask() {
+		l.json("attempt", d.json("/res/attempts"))
+	}
 	if a.config.IncludeArgs {
 		args := d.json("/res/invocation/module_args")
 		if args == "" {
@@ -227,13 +233,13 @@ func (a *audit) line(source playwarden.Source, event *playwarden.Event) []byte {
 		l.number("duration_ms", int64(*event.DurationMs))
 	}
 	l.marks(event)
-	l.optional("plugin", d.text("/plugin/name", "/cause/name"))
-	l.optional("code", d.text("/reason/code", "/cause/reason/code", "/cause/kind"))
-	message := event.Message
-	if message == nil {
-		message = d.text("/reason/text", "/cause/reason/text", "/cause/text", "/text", "/error", "/detail")
+	if event.IsOfTask() {
+		l.optional("message", cut(event.Message))
+	} else {
+		l.optional("plugin", d.text("/plugin/name", "/cause/name"))
+		l.optional("code", d.text("/reason/code", "/cause/reason/code", "/cause/kind"))
+		l.optional("message", cut(d.text("/reason/text", "/cause/reason/text", "/cause/text", "/text", "/error", "/detail")))
 	}
-	l.optional("message", cut(message))
 	return l.end()
 }
 
