@@ -184,24 +184,40 @@ static void put_args(pw_buffer *line, const pw_source *source, const pw_event *e
     put_json(line, "args", args.ptr ? args : data(source, event, "/start/args"));
 }
 
+static void put_delegated(pw_buffer *line, const pw_source *source, const pw_event *event) {
+    // Older versions of Ansible name the host, newer ones its address.
+    put_text(line, "delegated_to",
+             FIRST_TEXT("/res/_ansible_delegated_vars/ansible_delegated_host",
+                        "/res/_ansible_delegated_vars/ansible_host", "/start/delegate_to"));
+}
+
+// What only the host's own events have.
+static void put_own(pw_buffer *line, const pw_source *source, const pw_event *event) {
+    put_text(line, "plugin", FIRST_TEXT("/plugin/name", "/cause/name"));
+    put_text(line, "code", FIRST_TEXT("/reason/code", "/cause/reason/code", "/cause/kind"));
+    put_text(line, "message",
+             cut(FIRST_TEXT("/reason/text", "/cause/reason/text", "/cause/text", "/text", "/error",
+                            "/detail")));
+}
+
 static void put_event(pw_buffer *line, const pw_source *source, const pw_event *event) {
     begin_line(line, source, event->time_ns, event->counter);
     put_text(line, "event", pw_kind_name(event));
     put_text(line, "result", result_of(source, event));
     put_text(line, "host", text_or_none(event->host));
-    // Older versions of Ansible name the host, newer ones its address.
-    put_text(line, "delegated_to",
-             FIRST_TEXT("/res/_ansible_delegated_vars/ansible_delegated_host",
-                        "/res/_ansible_delegated_vars/ansible_host", "/start/delegate_to"));
+    if (is_of_task(event))
+        put_delegated(line, source, event);
     put_text(line, "play", text_or_none(event->play));
     put_text(line, "role", text_or_none(event->role));
     put_text(line, "task", text_or_none(event->task));
     put_text(line, "action", text_or_none(event->action));
-    put_text(line, "path", FIRST_TEXT("/task_path"));
+    if (is_of_task(event))
+        put_text(line, "path", FIRST_TEXT("/task_path"));
     put_text(line, "item", text_or_none(event->item));
     if (event->item_number.is_some)
         pw_append(line, ",\"item_number\":%u", event->item_number.val);
-    put_json(line, "attempt", data(source, event, "/res/attempts"));
+    if (is_of_task(event))
+        put_json(line, "attempt", data(source, event, "/res/attempts"));
     if (include_args)
         put_args(line, source, event);
     if (event->rc.is_some)
@@ -209,13 +225,10 @@ static void put_event(pw_buffer *line, const pw_source *source, const pw_event *
     if (event->duration_ms.is_some)
         pw_append(line, ",\"duration_ms\":%llu", event->duration_ms.val);
     put_marks(line, event);
-    put_text(line, "plugin", FIRST_TEXT("/plugin/name", "/cause/name"));
-    put_text(line, "code", FIRST_TEXT("/reason/code", "/cause/reason/code", "/cause/kind"));
-    pw_string message = text_or_none(event->message);
-    if (!message.ptr)
-        message = FIRST_TEXT("/reason/text", "/cause/reason/text", "/cause/text", "/text", "/error",
-                             "/detail");
-    put_text(line, "message", cut(message));
+    if (!is_of_task(event))
+        put_own(line, source, event);
+    else
+        put_text(line, "message", cut(text_or_none(event->message)));
     pw_append(line, "}\n");
 }
 
