@@ -31,8 +31,9 @@ impl World {
 
     /// Writes packages for Go.
     pub(crate) fn for_go(self, folder: &Path) -> Result<(), BuildError> {
-        let options = wit_bindgen_go::Opts::default();
-        self.generate(options.build(), folder)
+        // As go.mod of the template knows it.
+        let pkg_name = Some("project/build/gen".to_owned());
+        self.generate(wit_bindgen_go::Opts { pkg_name, ..Default::default() }.build(), folder)
     }
 
     fn generate(

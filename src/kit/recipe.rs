@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use crate::bindings::World;
 use crate::component;
 use crate::language::Language;
@@ -69,13 +71,14 @@ impl Project {
 
     fn rust(&self, told: Told<'_>) -> Result<PathBuf, BuildError> {
         let build = Step::new("compiling", "cargo", &self.folder, RUST).hint(RUST);
-        // Wherever the user's own configuration would put it.
-        let target = self.folder.join("target");
-        build
-            .args(["build", "--quiet", "--release", "--target", "wasm32-wasip2", "--target-dir"])
-            .args([&target])
-            .run(told)?;
-        Ok(target.join("wasm32-wasip2/release").join(format!("{}.wasm", self.name.replace('-', "_"))))
+        let args = ["build", "--release", "--target", "wasm32-wasip2", "--message-format=json-render-diagnostics"];
+        let said = build.args(args).run(told)?;
+        // The SDK is no component: the last one is the plugin.
+        let made = said.lines().filter_map(component_of).next_back();
+        made.ok_or_else(|| BuildError::Component {
+            what: "looking for what cargo made",
+            text: "the package is no `cdylib`: `Cargo.toml` needs `crate-type = [\"cdylib\"]` below `[lib]`".to_owned(),
+        })
     }
 
     fn python(&self, tools: &Path, path: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
@@ -155,6 +158,17 @@ impl Project {
         let core = folder.join("core.wasm");
         Err(BuildError::Io(programs.join("zig").join(core), std::io::ErrorKind::Unsupported.into()))
     }
+}
+
+/// The component of a line of cargo's, if it tells of one.
+fn component_of(line: &str) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Artifact {
+        #[serde(default)]
+        filenames: Vec<PathBuf>,
+    }
+    let artifact: Artifact = serde_json::from_str(line).ok()?;
+    artifact.filenames.into_iter().find(|path| path.extension().is_some_and(|of| of == "wasm"))
 }
 
 /// The files of a folder with one of these extensions, in order.
