@@ -15,11 +15,15 @@ pub const json = @import("json.zig");
 /// The allocator for what lives longer than a call.
 pub const kept = std.heap.c_allocator;
 
-var arena: std.heap.ArenaAllocator = .init(kept);
+var call_arena: std.heap.ArenaAllocator = .init(kept);
 
-/// The allocator of the present call.
+/// That of the present event of a walk: a long journal would not leave any memory otherwise.
+var walk_arena: std.heap.ArenaAllocator = .init(kept);
+var is_walking = false;
+
+/// The allocator of the present call; in a walk through the journal, that of the present event.
 pub fn memory() Allocator {
-    return arena.allocator();
+    return if (is_walking) walk_arena.allocator() else call_arena.allocator();
 }
 
 /// Copies a text for good.
@@ -319,17 +323,23 @@ pub fn data(source: Source, counter: u64, pointer: []const u8) ?[]const u8 {
     return taken(c.playwarden_plugin_journal_data(&from, counter, &at, &found), found);
 }
 
-/// A walk through the journal: `while (walk.next()) |event| { ... }`. An event lives until its page is done: 1,024 events.
+/// A walk through the journal: `while (walk.next()) |event| { ... }`. An event, and what was made since it was asked for, lives
+/// until the next one is. A walk that may be left before its end needs a `defer walk.close();`.
 pub const Walk = struct {
     source: c.playwarden_plugin_types_source_t,
     first: u64,
     end: u64,
     page: c.playwarden_plugin_journal_list_event_t = .{},
     at: usize = 0,
+    /// Whether it is not a walk within another.
+    is_outermost: bool = false,
 
     pub fn next(walk: *Walk) ?Event {
+        if (!is_walking) walk.is_outermost = true;
+        is_walking = true;
+        if (walk.is_outermost) _ = walk_arena.reset(.retain_capacity);
         if (walk.at == walk.page.len and walk.first < walk.end) {
-            walk.close();
+            c.playwarden_plugin_journal_list_event_free(&walk.page);
             // The contract allows no larger page. Fewer may come, but none only at the end.
             c.playwarden_plugin_journal_read(&walk.source, walk.first, 1024, &walk.page);
             walk.at = 0;
@@ -341,15 +351,13 @@ pub const Walk = struct {
             return event;
         }
         walk.close();
-        walk.end = 0;
         return null;
     }
 
-    /// Only needed for a walk that is left before its end.
     pub fn close(walk: *Walk) void {
         c.playwarden_plugin_journal_list_event_free(&walk.page);
-        walk.page = .{};
-        walk.at = 0;
+        if (walk.is_outermost) is_walking = false;
+        walk.* = .{ .source = walk.source, .first = 0, .end = 0 };
     }
 };
 
@@ -596,5 +604,7 @@ fn endCall(arguments: anytype) void {
     }
     failure_text = null;
     failure_retry_ms = null;
-    _ = arena.reset(.{ .retain_with_limit = 1 << 20 });
+    is_walking = false;
+    _ = call_arena.reset(.{ .retain_with_limit = 1 << 20 });
+    _ = walk_arena.reset(.{ .retain_with_limit = 1 << 20 });
 }
