@@ -44,9 +44,13 @@ void *pw_temporary(size_t size) {
     return until_end_of_call(pw_realloc(NULL, size));
 }
 
-void pw_free_temporary_(void) {
-    while (temporary_count > 0)
+static void free_temporary_from(size_t first) {
+    while (temporary_count > first)
         free(temporary[--temporary_count]);
+}
+
+void pw_free_temporary_(void) {
+    free_temporary_from(0);
 }
 
 // ---- Texts.
@@ -203,6 +207,11 @@ pw_walk pw_after(const pw_source *source, uint64_t counter) {
 }
 
 const pw_event *pw_next(pw_walk *walk) {
+    // A long journal would not leave any memory otherwise.
+    if (!walk->has_begun)
+        walk->kept = temporary_count;
+    walk->has_begun = true;
+    free_temporary_from(walk->kept);
     if (walk->at == walk->page.len && walk->next < walk->end) {
         playwarden_plugin_journal_list_event_free(&walk->page);
         // The contract allows no larger page. Fewer may come, but none only at the end.
@@ -215,7 +224,8 @@ const pw_event *pw_next(pw_walk *walk) {
         return event;
     }
     playwarden_plugin_journal_list_event_free(&walk->page);
-    *walk = (pw_walk){0};
+    walk->page = (playwarden_plugin_journal_list_event_t){0};
+    walk->at = walk->next = walk->end = 0;
     return NULL;
 }
 

@@ -115,13 +115,14 @@ pw_string pw_data(const pw_source *source, uint64_t counter, const char *pointer
 // The same where it is a string, decoded; its `ptr` is NULL where it is none.
 pw_string pw_data_text(const pw_source *source, uint64_t counter, const char *pointer);
 
-// A walk through the journal: while ((event = pw_next(&walk))) { ... }. An event lives until the
-// next one is asked for.
+// A walk through the journal: while ((event = pw_next(&walk))) { ... }. An event, and every text
+// that was made since it was asked for, lives until the next one is.
 typedef struct {
     const pw_source *source;
     uint64_t next, end;
     playwarden_plugin_journal_list_event_t page;
-    size_t at;
+    size_t at, kept;
+    bool has_begun;
 } pw_walk;
 
 // All events before a counter: what a plugin that was restarted has lost.
