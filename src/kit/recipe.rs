@@ -124,12 +124,21 @@ impl Project {
 
     fn go(&self, tools: &Path, folder: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
         let programs = tools::python(tools, &self.folder, told)?;
-        World::read(self)?.for_go(&folder.join("gen"))?;
+        let bindings = folder.join("gen");
+        clear(&bindings)?;
+        World::read(self)?.for_go(&bindings)?;
         let core = folder.join("core.wasm");
-        let build = Step::new("compiling", programs.join("go"), &self.folder, "");
-        let build = build.env("GOOS", "wasip1").env("GOARCH", "wasm").env("GOPROXY", "off").env("GOFLAGS", "-mod=mod");
+        let build = Step::new("compiling", programs.join("go"), &self.folder, "")
+            .env("GOOS", "wasip1")
+            .env("GOARCH", "wasm")
+            .env("GOCACHE", tools.join("go-cache"))
+            // All that it needs is there.
+            .env("GOPROXY", "off")
+            .env("GOTOOLCHAIN", "local")
+            .env("GOWORK", "off")
+            .env("GOFLAGS", "");
         build
-            .args(["build", "-buildmode=c-shared", "-ldflags=-checklinkname=0 -s -w", "-o"])
+            .args(["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-checklinkname=0 -s -w", "-o"])
             .args([core.as_path(), Path::new(".")])
             .run(told)?;
         Ok(core)
@@ -139,12 +148,11 @@ impl Project {
         let programs = tools::python(tools, &self.folder, told)?;
         World::read(self)?.for_c(&folder.join("gen"))?;
         let core = folder.join("core.wasm");
-        let word = if self.language == Language::Cpp { "c++" } else { "cc" };
-        let compile = Step::new("compiling", programs.join("python"), &self.folder, "");
-        let mut sources = sources(&self.folder.join("src"), &["c", "cpp"])?;
-        sources.extend(self::sources(&self.folder.join("sdk"), &["c", "cpp"])?);
-        compile
-            .args(["-m", "ziglang", word, "-target", "wasm32-wasi", "-O2", "-mexec-model=reactor"])
+        let mut sources = sources(&self.folder.join("src"), &["c"])?;
+        sources.extend(self::sources(&self.folder.join("sdk"), &["c"])?);
+        self.ziglang(tools, &programs, "compiling")
+            .args(["cc", "-target", "wasm32-wasi", "-mexec-model=reactor", "-std=c17", "-Oz", "-Wall", "-Wextra"])
+            .args(["-Wno-missing-field-initializers", "-Wl,--strip-debug,-z,stack-size=1048576"])
             .args(["-Ibuild/gen", "-Isdk", "build/gen/plugin.c", "build/gen/plugin_component_type.o"])
             .args(&sources)
             .args([Path::new("-o"), &core])
@@ -154,10 +162,42 @@ impl Project {
 
     fn zig(&self, tools: &Path, folder: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
         let programs = tools::python(tools, &self.folder, told)?;
-        World::read(self)?.for_c(&folder.join("gen"))?;
-        let core = folder.join("core.wasm");
-        Err(BuildError::Io(programs.join("zig").join(core), std::io::ErrorKind::Unsupported.into()))
+        let bindings = folder.join("gen");
+        World::read(self)?.for_c(&bindings)?;
+        let header = bindings.join("c.h");
+        write(&header, "#include <unistd.h>\n#include \"plugin.h\"\n")?;
+        let translated = self
+            .ziglang(tools, &programs, "translating the header")
+            .args(["translate-c", "-target", "wasm32-wasi", "-lc", "-Ibuild/gen", "build/gen/c.h"])
+            .run(told)?;
+        write(&bindings.join("c.zig"), &translated)?;
+        self.ziglang(tools, &programs, "compiling")
+            .args([
+                "build-exe",
+                "-target",
+                "wasm32-wasi",
+                "-mexec-model=reactor",
+                "-lc",
+                "-O",
+                "ReleaseSafe",
+                "-fstrip",
+            ])
+            .args(["-rdynamic", "--stack", "1048576", "-Ibuild/gen", "build/gen/plugin.c"])
+            .args(["build/gen/plugin_component_type.o", "--dep", "playwarden", "--dep", "c", "-Mroot=src/plugin.zig"])
+            .args(["--dep", "c", "-Mplaywarden=sdk/playwarden.zig", "-lc", "-Mc=build/gen/c.zig"])
+            .args(["-femit-bin=build/core.wasm"])
+            .run(told)?;
+        Ok(folder.join("core.wasm"))
     }
+
+    fn ziglang(&self, tools: &Path, programs: &Path, what: &str) -> Step {
+        let step = Step::new(what, programs.join("python"), &self.folder, "").args(["-m", "ziglang"]);
+        step.env("ZIG_GLOBAL_CACHE_DIR", tools.join("zig-cache")).env("ZIG_LOCAL_CACHE_DIR", tools.join("zig-cache"))
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), BuildError> {
+    fs::write(path, text).map_err(|err| BuildError::Io(path.to_owned(), err))
 }
 
 /// The component of a line of cargo's, if it tells of one.

@@ -90,6 +90,11 @@ impl Step {
             _ => BuildError::Io(PathBuf::from(self.command.get_program()), err),
         })?;
         if output.status.success() {
+            // Warnings.
+            let said = String::from_utf8_lossy(&output.stderr);
+            if !said.trim().is_empty() {
+                told(said.trim());
+            }
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let printed = [output.stdout, output.stderr].concat();

@@ -25,7 +25,7 @@ pub(in crate::cli) struct BuildArguments {
 pub(super) fn build(context: &Context, arguments: &BuildArguments) -> Result<Exit, Exit> {
     let project = project(context, &arguments.folder)?;
     let tools = arguments.tools.as_ref().map(|tools| context.cwd().join(tools));
-    let mut told = |step: &str| terminal::note(&format!("{step} …\n"));
+    let mut told = |step: &str| terminal::note(&format!("{step}\n"));
     let built = project.build(tools.as_deref(), &mut told).map_err(|err| failed(context, &err))?;
 
     // What cannot be loaded was not built.
