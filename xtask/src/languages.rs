@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Deserialize;
 
 use crate::command;
@@ -33,6 +35,10 @@ pub(crate) struct Arguments {
     /// Measure nothing
     #[arg(long)]
     no_bench: bool,
+    /// Keep the component of each language's template for the test that holds the contract: only before a release, what was
+    /// released stays as it is
+    #[arg(long)]
+    keep: bool,
 }
 
 impl Arguments {
@@ -108,6 +114,9 @@ struct Language<'l> {
 impl Language<'_> {
     fn take(&self, arguments: &Arguments) -> Result<Vec<Row>, Failure> {
         let mut rows = vec![self.made("my-policy", None, &["-c", "max-failed-hosts=0"], arguments)?];
+        if arguments.keep {
+            self.keep()?;
+        }
         for (example, config) in EXAMPLES {
             let overlay = self.project.path("plugins/languages").join(self.language).join(example);
             // In Rust the built-in ones are the examples.
@@ -123,6 +132,21 @@ impl Language<'_> {
             });
         }
         Ok(rows)
+    }
+
+    /// Packs the template's component away.
+    fn keep(&self) -> Result<(), Failure> {
+        let component = self.place.join(self.language).join("my-policy/build/my-policy.wasm");
+        let kept = self.project.path("tests/compat/0.1.0").join(format!("{}.wasm.gz", self.language));
+        let keep = || {
+            fs::create_dir_all(kept.parent().unwrap_or(&kept))?;
+            let mut packed = GzEncoder::new(fs::File::create(&kept)?, Compression::best());
+            std::io::copy(&mut fs::File::open(&component)?, &mut packed)?;
+            packed.finish().map(drop)
+        };
+        keep().map_err(|err: std::io::Error| {
+            Failure::new(format!("cannot keep `{}`", self.project.shown(&kept))).because(err)
+        })
     }
 
     /// Makes, builds and tries a project.
