@@ -90,7 +90,7 @@ func die(told any) {
 			shown++
 		}
 	}
-	os.Exit(2)
+	wit_runtime.Abort()
 }
 
 // Release gives the memory of the call back.
