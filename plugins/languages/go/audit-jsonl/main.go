@@ -200,11 +200,9 @@ func (a *audit) line(source playwarden.Source, event *playwarden.Event) []byte {
 	l.text("event", string(event.Kind))
 	l.text("result", d.result())
 	l.text("host", event.Host)
-	if event.IsOfTask() {
-		// Older versions of Ansible name the host, newer ones its address.
-		l.optional("delegated_to", d.text("/res/_ansible_delegated_vars/ansible_delegated_host",
-			"/res/_ansible_delegated_vars/ansible_host", "/start/delegate_to"))
-	}
+	// Older versions of Ansible name the host, newer ones its address.
+	l.optional("delegated_to", d.text("/res/_ansible_delegated_vars/ansible_delegated_host",
+		"/res/_ansible_delegated_vars/ansible_host", "/start/delegate_to"))
 	l.text("play", event.Play)
 	l.text("role", event.Role)
 	l.text("task", event.Task)

@@ -205,8 +205,7 @@ static void put_event(pw_buffer *line, const pw_source *source, const pw_event *
     put_text(line, "event", pw_kind_name(event));
     put_text(line, "result", result_of(source, event));
     put_text(line, "host", text_or_none(event->host));
-    if (is_of_task(event))
-        put_delegated(line, source, event);
+    put_delegated(line, source, event);
     put_text(line, "play", text_or_none(event->play));
     put_text(line, "role", text_or_none(event->role));
     put_text(line, "task", text_or_none(event->task));

@@ -523,7 +523,7 @@ pw_string pw_schema_(void) {
     return (pw_string){(uint8_t *)schema.ptr, schema.len};
 }
 
-const char *pw_begin_(void) {
+static const char *config_failure(void) {
     static bool is_read;
     if (!is_read) {
         is_read = true;
@@ -534,4 +534,12 @@ const char *pw_begin_(void) {
             return pw_text("config%.*s: %.*s", PW_ARG(problems[i].pointer),
                            PW_ARG(problems[i].message));
     return NULL;
+}
+
+pw_verdict pw_no_verdict_(void) {
+    return (pw_verdict){.failure = config_failure()};
+}
+
+pw_answer pw_no_answer_(void) {
+    return (pw_answer){.failure = config_failure()};
 }

@@ -17,6 +17,8 @@
 
 #include "plugin.h"
 
+#include <assert.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -55,12 +57,15 @@ pw_string pw_status_name(const pw_status *status);
 // ---- Answers.
 
 // The answer of a policy. Only `kind` is needed; a `failure` is told instead of a verdict.
+typedef enum { PW_PROCEED, PW_WARN, PW_CANCEL } pw_verdict_kind;
+typedef enum { PW_NOW, PW_AFTER_RUNNING_TASKS } pw_stop;
+
 typedef struct {
-    enum { PW_PROCEED, PW_WARN, PW_CANCEL } kind;
+    pw_verdict_kind kind;
     const char *text; // One sentence for the operator.
     const char *code; // A stable word for tools, such as `too-many-failed`; NULL for none.
     uint64_t event;   // Counter of the event that decided; 0 for none.
-    enum { PW_NOW, PW_AFTER_RUNNING_TASKS } stop;
+    pw_stop stop;
     const char *failure; // Why there is no verdict.
 } pw_verdict;
 
@@ -94,7 +99,7 @@ char *pw_keep(pw_string text);
 void *pw_realloc(void *old, size_t size);
 
 // Ends the plugin. The host shows the text; a failure that can be answered is better answered.
-_Noreturn void pw_die(const char *format, ...) PW_PRINTF(1, 2);
+void pw_die(const char *format, ...) PW_PRINTF(1, 2) __attribute__((__noreturn__));
 
 // Moment in RFC 3339, UTC, to the microsecond: `2026-11-22T05:15:34.031376Z`.
 const char *pw_time(uint64_t ns);
@@ -142,15 +147,17 @@ const char *pw_output_append(const char *name, const void *bytes, size_t size);
 // ---- Configuration: `config` of the plugin in runner.toml.
 
 // One key: where its value goes. What the variable holds at first is the default.
+typedef enum {
+    PW_COUNT,  // uint32_t
+    PW_NUMBER, // double
+    PW_BOOL,   // bool
+    PW_TEXT,   // const char *
+    PW_WORD,   // int: the place in `words`
+} pw_key_type;
+
 typedef struct {
     const char *name;
-    enum {
-        PW_COUNT,  // uint32_t
-        PW_NUMBER, // double
-        PW_BOOL,   // bool
-        PW_TEXT,   // const char *
-        PW_WORD,   // int: the place in `words`
-    } type;
+    pw_key_type type;
     void *value;
     bool *given;              // Set when the key is there; NULL when nobody asks.
     const char *const *words; // Of a PW_WORD, all there are; the last is NULL.
@@ -188,15 +195,15 @@ bool pw_json_member(pw_string *rest, pw_string *key, pw_string *value);
 // PW_CONFIG(keys, rules): `keys` is an array of pw_key; `rules`, a function without arguments or
 // NULL, tells what is wrong with keys that are each right. All is read before the first call of any
 // other hook.
-#define PW_CONFIG(keys, rules)                                                               \
-    const pw_config_ pw_config = {keys, sizeof(keys) / sizeof *(keys), rules};               \
-    void exports_playwarden_plugin_config_check_schema(plugin_string_t *out) {               \
-        *out = pw_schema_();                                                                 \
-    }                                                                                        \
-    void exports_playwarden_plugin_config_check_validate(                                    \
-        exports_playwarden_plugin_config_check_list_problem_t *out) {                        \
-        _Static_assert(sizeof(*out->ptr) == sizeof(pw_problem_), "sdk/ is older than wit/"); \
-        out->ptr = (void *)pw_validate_(&out->len);                                          \
+#define PW_CONFIG(keys, rules)                                                              \
+    const pw_config_ pw_config = {keys, sizeof(keys) / sizeof *(keys), rules};              \
+    void exports_playwarden_plugin_config_check_schema(plugin_string_t *out) {              \
+        *out = pw_schema_();                                                                \
+    }                                                                                       \
+    void exports_playwarden_plugin_config_check_validate(                                   \
+        exports_playwarden_plugin_config_check_list_problem_t *out) {                       \
+        static_assert(sizeof(*out->ptr) == sizeof(pw_problem_), "sdk/ is older than wit/"); \
+        out->ptr = (__typeof__(out->ptr))pw_validate_(&out->len);                           \
     }
 
 // static pw_verdict f(const pw_source *source, pw_events events, const pw_totals *totals)
@@ -204,7 +211,7 @@ bool pw_json_member(pw_string *rest, pw_string *key, pw_string *value);
     bool exports_playwarden_plugin_cancel_policy_evaluate(                                 \
         pw_source *source, exports_playwarden_plugin_cancel_policy_list_event_t *events,   \
         pw_totals *totals, playwarden_plugin_types_verdict_t *out, pw_failure_ *failure) { \
-        pw_verdict verdict = {.failure = pw_begin_()};                                     \
+        pw_verdict verdict = pw_no_verdict_();                                             \
         if (!verdict.failure)                                                              \
             verdict = f(source, (pw_events){events->ptr, events->len}, totals);            \
         bool ok = pw_verdict_(verdict, out, failure);                                      \
@@ -219,7 +226,7 @@ bool pw_json_member(pw_string *rest, pw_string *key, pw_string *value);
     bool exports_playwarden_plugin_start_policy_admit(                  \
         pw_source *source, pw_start *start, pw_totals *totals,          \
         playwarden_plugin_types_verdict_t *out, pw_failure_ *failure) { \
-        pw_verdict verdict = {.failure = pw_begin_()};                  \
+        pw_verdict verdict = pw_no_verdict_();                          \
         if (!verdict.failure)                                           \
             verdict = f(source, start, totals);                         \
         bool ok = pw_verdict_(verdict, out, failure);                   \
@@ -233,7 +240,7 @@ bool pw_json_member(pw_string *rest, pw_string *key, pw_string *value);
     bool exports_playwarden_plugin_tick_policy_tick(                    \
         pw_source *source, uint64_t now_ns, pw_totals *totals,          \
         playwarden_plugin_types_verdict_t *out, pw_failure_ *failure) { \
-        pw_verdict verdict = {.failure = pw_begin_()};                  \
+        pw_verdict verdict = pw_no_verdict_();                          \
         if (!verdict.failure)                                           \
             verdict = f(source, now_ns, totals);                        \
         bool ok = pw_verdict_(verdict, out, failure);                   \
@@ -246,7 +253,7 @@ bool pw_json_member(pw_string *rest, pw_string *key, pw_string *value);
     bool exports_playwarden_plugin_event_handler_on_events(                              \
         pw_source *source, exports_playwarden_plugin_event_handler_list_event_t *events, \
         uint64_t *done, pw_failure_ *failure) {                                          \
-        pw_answer answer = {.failure = pw_begin_()};                                     \
+        pw_answer answer = pw_no_answer_();                                              \
         if (!answer.failure)                                                             \
             answer = f(source, (pw_events){events->ptr, events->len});                   \
         *done = answer.done;                                                             \
@@ -296,14 +303,16 @@ typedef struct {
 
 pw_string pw_schema_(void);
 pw_problem_ *pw_validate_(size_t *count);
-const char *pw_begin_(void);
+// With a failure, if the configuration is wrong.
+pw_verdict pw_no_verdict_(void);
+pw_answer pw_no_answer_(void);
 bool pw_verdict_(pw_verdict verdict, playwarden_plugin_types_verdict_t *out, pw_failure_ *failure);
 bool pw_answer_(pw_answer answer, pw_failure_ *failure);
 void pw_free_temporary_(void);
 
 #define PW_TOLD_(f, name, type, release)                                      \
     bool exports_playwarden_plugin_##name(type *told, pw_failure_ *failure) { \
-        pw_answer answer = {.failure = pw_begin_()};                          \
+        pw_answer answer = pw_no_answer_();                                   \
         if (!answer.failure)                                                  \
             answer = f(told);                                                 \
         bool ok = pw_answer_(answer, failure);                                \

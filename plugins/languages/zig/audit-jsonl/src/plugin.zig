@@ -141,14 +141,12 @@ fn writeEvent(to: *std.Io.Writer, source: playwarden.Source, event: playwarden.E
     try line.text("event", event.kind.name());
     try line.text("result", details.result());
     try line.text("host", event.host);
-    if (is_of_task) {
-        // Older versions of Ansible name the host, newer ones its address.
-        try line.text("delegated_to", details.text(&.{
-            "/res/_ansible_delegated_vars/ansible_delegated_host",
-            "/res/_ansible_delegated_vars/ansible_host",
-            "/start/delegate_to",
-        }));
-    }
+    // Older versions of Ansible name the host, newer ones its address.
+    try line.text("delegated_to", details.text(&.{
+        "/res/_ansible_delegated_vars/ansible_delegated_host",
+        "/res/_ansible_delegated_vars/ansible_host",
+        "/start/delegate_to",
+    }));
     try line.text("play", event.play);
     try line.text("role", event.role);
     try line.text("task", event.task);
@@ -156,11 +154,9 @@ fn writeEvent(to: *std.Io.Writer, source: playwarden.Source, event: playwarden.E
     if (is_of_task) try line.text("path", details.text(&.{"/task_path"}));
     try line.text("item", event.item);
     try line.number("item_number", event.item_number);
-    if (is_of_task) {
-        try line.any("attempt", details.at("/res/attempts"));
-        if (config.include_args)
-            try line.any("args", details.at("/res/invocation/module_args") orelse details.at("/start/args"));
-    }
+    if (is_of_task) try line.any("attempt", details.at("/res/attempts"));
+    if (config.include_args)
+        try line.any("args", details.at("/res/invocation/module_args") orelse details.at("/start/args"));
     try line.number("rc", event.rc);
     try line.number("duration_ms", event.duration_ms);
     try line.marks(event.marks);

@@ -2,6 +2,12 @@
 package hook
 
 import (
+	"fmt"
+	"os"
+	"path"
+	"runtime"
+	"strings"
+
 	wit_runtime "go.bytecodealliance.org/pkg/wit/runtime"
 	wit "go.bytecodealliance.org/pkg/wit/types"
 
@@ -60,10 +66,31 @@ func Tell[Hook any](call func(Hook) error) Told {
 // Call calls the plugin, with its configuration read, and gives the call's memory back.
 func Call[Hook, Answer any](call func(Hook) (Answer, error)) (answer Answer, err error) {
 	defer Release()
+	defer func() {
+		if told := recover(); told != nil {
+			die(told)
+		}
+	}()
 	if err := playwarden.Configured(); err != nil {
 		return answer, err
 	}
 	return call(playwarden.Exported[Hook]())
+}
+
+// die ends the plugin with what a panic says and where in the plugin it was. Go's own words are longer than what the host
+// shows: it shows the last lines.
+func die(told any) {
+	fmt.Fprintf(os.Stderr, "panic: %v\n", told)
+	callers := make([]uintptr, 64)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	shown := 0
+	for frame, more := frames.Next(); more && shown < 4; frame, more = frames.Next() {
+		if strings.HasPrefix(frame.Function, "main.") {
+			fmt.Fprintf(os.Stderr, "  at %s, %s:%d\n", frame.Function, path.Base(frame.File), frame.Line)
+			shown++
+		}
+	}
+	wit_runtime.Abort()
 }
 
 // Release gives the memory of the call back.

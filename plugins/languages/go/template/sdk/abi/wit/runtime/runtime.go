@@ -14,6 +14,11 @@ import (
 //go:linkname sbrk runtime.sbrk
 func sbrk(size uintptr) unsafe.Pointer
 
+// Abort ends the plugin by a trap.
+//
+//go:linkname Abort runtime.abort
+func Abort()
+
 // chunk heads a piece of memory of the arena.
 type chunk struct {
 	next *chunk
