@@ -132,10 +132,13 @@ pub fn create(folder: &Path, name: &str, language: Language) -> Result<Vec<PathB
     if fs::symlink_metadata(folder).is_ok() && !is_empty {
         return Err(NewError::Exists(folder.to_owned()));
     }
-    let template = TEMPLATES.iter().find(|(word, _)| *word == language.word()).map_or(&[][..], |(_, files)| files);
-    let cases = TEMPLATES.iter().find(|(word, _)| *word == "common").map_or(&[][..], |(_, files)| files);
+    let (template, cases) = (files_of(language.word()), files_of("common"));
     let contract = if language == Language::Rust { "wit" } else { CONTRACT_FOLDER };
     let rust: &[File] = if language == Language::Rust { RUST_SDK } else { &[] };
+    // C++ is written with C's.
+    let of_c = if language == Language::Cpp { files_of("c") } else { &[] };
+    let of_c =
+        of_c.iter().filter(|(name, _)| name.starts_with("sdk/")).map(|(name, bytes)| (PathBuf::from(name), *bytes));
     let placed = |place: &str, files: &[File]| -> Vec<(PathBuf, &'static [u8])> {
         files.iter().map(|(name, bytes)| (Path::new(place).join(name), *bytes)).collect()
     };
@@ -144,13 +147,18 @@ pub fn create(folder: &Path, name: &str, language: Language) -> Result<Vec<PathB
         Err(_) => bytes.to_vec(),
     };
     let own = placed("", template).into_iter().chain(placed("", cases)).map(|(path, bytes)| (path, filled(bytes)));
-    let shared = placed(contract, CONTRACT).into_iter().chain(placed("sdk/playwarden-sdk", rust));
+    let shared = placed(contract, CONTRACT).into_iter().chain(placed("sdk/playwarden-sdk", rust)).chain(of_c);
     let mut written = Vec::new();
     for (path, bytes) in own.chain(shared.map(|(path, bytes)| (path, bytes.to_vec()))) {
         write(&folder.join(&path), &bytes)?;
         written.push(path);
     }
     Ok(written)
+}
+
+/// A template's files.
+fn files_of(word: &str) -> &'static [File] {
+    TEMPLATES.iter().find(|(name, _)| *name == word).map_or(&[], |(_, files)| files)
 }
 
 /// Writes the contract into a folder; returns the files.

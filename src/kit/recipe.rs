@@ -47,7 +47,8 @@ impl Project {
             Language::JavaScript => self.javascript(shared, "src/plugin.js", &path, told)?,
             Language::TypeScript => self.typescript(shared, &path, told)?,
             Language::Go => self.go(tools, &folder, told)?,
-            Language::C | Language::Cpp => self.c(tools, &folder, told)?,
+            Language::C => self.c(tools, &folder, told)?,
+            Language::Cpp => self.cpp(tools, &folder, told)?,
             Language::Zig => self.zig(tools, &folder, told)?,
         };
         let component = match self.language {
@@ -160,15 +161,52 @@ impl Project {
         Ok(core)
     }
 
+    fn cpp(&self, tools: &Path, folder: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
+        let programs = tools::python(tools, &self.folder, told)?;
+        World::read(self)?.for_c(&folder.join("gen"))?;
+        let objects = folder.join("obj");
+        clear(&objects)?;
+        fs::create_dir_all(&objects).map_err(|err| BuildError::Io(objects.clone(), err))?;
+        let mut linked = vec![PathBuf::from("build/gen/plugin_component_type.o")];
+        let sdk = sources(&self.folder.join("sdk"), &["c"])?;
+        for source in sdk.into_iter().chain([folder.join("gen/plugin.c")]) {
+            let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let object = objects.join(format!("{name}.o"));
+            self.ziglang(tools, &programs, &format!("compiling {name}"))
+                .args(["cc", "-target", "wasm32-wasi", "-std=c17", "-Oz", "-Wall", "-Wextra"])
+                .args(["-Wno-missing-field-initializers", "-Ibuild/gen", "-Isdk", "-c"])
+                .args([source.as_path(), Path::new("-o"), &object])
+                .run(told)?;
+            linked.push(object);
+        }
+        let core = folder.join("core.wasm");
+        self.ziglang(tools, &programs, "compiling")
+            .args([
+                "c++",
+                "-target",
+                "wasm32-wasi",
+                "-mexec-model=reactor",
+                "-std=c++20",
+                "-fno-exceptions",
+                "-fno-rtti",
+            ])
+            .args(["-Oz", "-Wall", "-Wextra", "-Wno-missing-field-initializers"])
+            .args(["-Wno-missing-designated-field-initializers", "-Wl,--strip-debug,-z,stack-size=1048576"])
+            .args(["-Ibuild/gen", "-Isdk"])
+            .args(sources(&self.folder.join("src"), &["cpp"])?)
+            .args(&linked)
+            .args([Path::new("-o"), &core])
+            .run(told)?;
+        Ok(core)
+    }
+
     fn zig(&self, tools: &Path, folder: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
         let programs = tools::python(tools, &self.folder, told)?;
         let bindings = folder.join("gen");
         World::read(self)?.for_c(&bindings)?;
-        let header = bindings.join("c.h");
-        write(&header, "#include <unistd.h>\n#include \"plugin.h\"\n")?;
         let translated = self
             .ziglang(tools, &programs, "translating the header")
-            .args(["translate-c", "-target", "wasm32-wasi", "-lc", "-Ibuild/gen", "build/gen/c.h"])
+            .args(["translate-c", "-target", "wasm32-wasi", "-lc", "-Ibuild/gen", "sdk/c.h"])
             .run(told)?;
         write(&bindings.join("c.zig"), &translated)?;
         self.ziglang(tools, &programs, "compiling")

@@ -301,3 +301,28 @@ fn a_project_is_written_and_what_is_none_is_told() {
     let _shown = project.playwarden(&["plugin", "wit", "other"]).expect(2);
     assert_eq!(fs::read_to_string(project.path("other/types.wit")).unwrap(), "mine");
 }
+
+/// One component of each language, made for each contract that was released, and never made again.
+#[test]
+fn components_of_every_language_made_for_every_released_contract_load_and_answer() {
+    let project = Project::empty();
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/languages/common/template/cases");
+    let mut answered = Vec::new();
+    for release in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compat")).unwrap() {
+        let release = release.unwrap().path();
+        for packed in fs::read_dir(&release).unwrap() {
+            let packed = packed.unwrap().path();
+            let name = packed.file_name().unwrap().to_str().unwrap().replace(".wasm.gz", ".wasm");
+            let mut component = fs::File::create(project.path(&name)).unwrap();
+            let mut unpacked = flate2::read::GzDecoder::new(fs::File::open(&packed).unwrap());
+            std::io::copy(&mut unpacked, &mut component).unwrap();
+            let shown =
+                project.playwarden(&["plugin", "test", &format!("./{name}"), "--cases", cases]).expect(0).stdout;
+            assert!(shown.ends_with("3 cases, 0 bad\n"), "{}: {shown}", packed.display());
+            answered.push(name);
+        }
+    }
+    answered.sort();
+    let all = ["c", "cpp", "go", "javascript", "python", "rust", "typescript", "zig"];
+    assert_eq!(answered, all.map(|language| format!("{language}.wasm")));
+}
