@@ -15,6 +15,9 @@ use crate::tools;
 /// How Rust gets onto a machine, and its target.
 const RUST: &str = "install Rust with rustup, then `rustup target add wasm32-wasip2`";
 
+/// The world of a template.
+const WORLD: &str = "plugin";
+
 /// Where an interpreter loads a plugin's modules once, when the component is made.
 const WHILE_LOADING: &str =
     "code outside of hooks runs while the plugin is built: it must not ask the host for anything";
@@ -38,6 +41,11 @@ impl Project {
         let own = self.folder.join(".tools");
         let shared = tools;
         let tools = shared.unwrap_or(&own);
+        let needs_name = matches!(self.language, Language::Go | Language::C | Language::Cpp | Language::Zig);
+        if needs_name && self.world != WORLD {
+            let text = format!("names in {} follow from it: `world` in `plugin.toml` must be `{WORLD}`", self.language);
+            return Err(BuildError::Component { what: "choosing the world", text });
+        }
         let path = self.component();
         let folder = self.folder.join("build");
         fs::create_dir_all(&folder).map_err(|err| BuildError::Io(folder.clone(), err))?;

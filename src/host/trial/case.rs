@@ -250,7 +250,7 @@ fn told_line(err: &EventsError) -> String {
 fn unusable(plugin: &str, kind: &TroubleKind) -> String {
     match kind {
         TroubleKind::Load(err) => {
-            let mut text = format!("the plugin cannot be loaded");
+            let mut text = "the plugin cannot be loaded".to_owned();
             let mut source = std::error::Error::source(err);
             while let Some(cause) = source {
                 text = format!("{text}: {cause}");

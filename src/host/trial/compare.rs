@@ -1,6 +1,7 @@
 //! What was expected against what came.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -42,7 +43,7 @@ pub(super) fn difference(expected: &str, came: &str) -> String {
     let mut text = String::new();
     for group in diff.grouped_ops(2) {
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            text.push_str(&format!("    {} {}\n", change.tag(), change.value().trim_end_matches('\n')));
+            writeln!(text, "    {} {}", change.tag(), change.value().trim_end_matches('\n')).ok();
         }
     }
     text

@@ -69,6 +69,6 @@ fn loaded(context: &Context, plan: &PluginPlan) -> Result<(), Exit> {
     })?;
     let (_, warnings) =
         runtime.block_on(load(plan, &sandbox)).map_err(|troubles| chosen::unusable(context, &plan.name, troubles))?;
-    warnings.into_iter().for_each(|warning| chosen::warn(context, &plan.name, warning));
+    warnings.into_iter().for_each(|warning| chosen::warn(&plan.name, warning));
     Ok(())
 }

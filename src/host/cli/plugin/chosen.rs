@@ -97,7 +97,7 @@ pub(in crate::cli) fn unusable(context: &Context, plugin: &str, troubles: Vec<Tr
 }
 
 /// Says what a plugin has to say nevertheless.
-pub(in crate::cli) fn warn(_: &Context, plugin: &str, kind: TroubleKind) {
+pub(in crate::cli) fn warn(plugin: &str, kind: TroubleKind) {
     terminal::note(&format!("warning: {}\n", Trouble { plugin: plugin.to_owned(), kind }));
 }
 

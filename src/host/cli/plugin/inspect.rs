@@ -91,9 +91,9 @@ pub(super) fn inspect(context: &Context, arguments: &InspectArguments) -> Result
         schema: serde_json::from_str(&schema).ok(),
     };
     if arguments.json {
-        print_json(&shown)
+        print_json(&shown);
     } else {
-        terminal::out(&text(&shown))
+        terminal::out(&text(&shown));
     }
     Ok(Exit::Success)
 }

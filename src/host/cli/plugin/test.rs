@@ -89,7 +89,7 @@ fn meant(context: &Context, arguments: &TestArguments) -> Result<(crate::plan::P
             terminal::complain(&text, Some(&hint), context.color());
             return Err(Exit::PluginLoad);
         }
-        stale(context, &project);
+        stale(&project);
         let cases = named.unwrap_or_else(|| project.cases());
         return Ok((chosen::of_path(project.component()), cases));
     }
@@ -103,7 +103,7 @@ fn meant(context: &Context, arguments: &TestArguments) -> Result<(crate::plan::P
 }
 
 /// Says when a source is newer than the component.
-fn stale(context: &Context, project: &Project) {
+fn stale(project: &Project) {
     let time = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let built = time(&project.component());
     let newer = |path: &PathBuf| path.is_file() && time(path) > built;
@@ -114,7 +114,6 @@ fn stale(context: &Context, project: &Project) {
         let text = format!("`{path}` is newer than the component: build it again\n");
         terminal::note(&text);
     }
-    let _ = context;
 }
 
 fn line(name: &str, verdict: &Verdict) -> String {
