@@ -17,7 +17,7 @@ class Case(unittest.TestCase):
     """A test with a private data dir of its own."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="playwarden-python-")
+        folder = tempfile.TemporaryDirectory(prefix="playwarden-python-", ignore_cleanup_errors=True)
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 

@@ -520,7 +520,9 @@ fn many_starts_and_ends_leave_no_container() {
             // Without a code: it had not begun to listen.
             assert!(matches!(child.wait().unwrap().code(), Some(20) | None), "round {round}");
             figures::note("cancels", 1);
-            assert!(!contained.is_there() && marked(&mark).is_empty(), "round {round}: {:?}", marked(&mark));
+            let (engine, left) = (contained.engine, marked(&mark));
+            assert!(left.is_empty(), "{engine:?}, round {round}: {left:?}");
+            assert!(!contained.is_there(), "{engine:?}, round {round}: the container is there");
         }
     }
 }

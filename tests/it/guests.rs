@@ -323,7 +323,7 @@ fn two_that_are_faulty_do_not_keep_a_third_from_its_work() {
 fn every_guest_has_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<_> =
-        ["guests", "gate", "refusals"].iter().map(|name| root.join(format!("tests/it/{name}.rs"))).collect();
+        ["guests", "gate", "kit", "refusals"].iter().map(|name| root.join(format!("tests/it/{name}.rs"))).collect();
     for folder in ["tests/it/gate", "src/sandbox/tests/guests"] {
         files.extend(fs::read_dir(root.join(folder)).unwrap().map(|file| file.unwrap().path()));
     }
