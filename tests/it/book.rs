@@ -4,6 +4,8 @@
 //!
 //! - `<!-- file: NAME -->` above a block: the block is that file of the page's project,
 //! - `<!-- guest: NAME -->`: the compiled plugin `NAME.wasm` is put into the project,
+//! - `<!-- built: LANGUAGE FOLDER -->`: the folder, a project by `plugin new`, has the component of that language's template, as
+//!   if it was built: `tests/compat` keeps them,
 //! - a block of `console`: its commands are run in order, and the first line that is shown below a command must be in what
 //!   it printed (`…` stands for anything in that line),
 //! - `<!-- exit: CODE -->` above such a block: its commands end with that code instead of 0,
@@ -26,6 +28,7 @@ use crate::support::{Project, guest, ran, venv};
 enum Part<'p> {
     File(&'p str, String),
     Guest(&'p str),
+    Built { language: &'p str, folder: &'p str },
     Command { line: &'p str, exit: i32, shown: Option<&'p str> },
     NotRun(&'p str),
 }
@@ -40,6 +43,11 @@ fn parts(page: &str) -> Result<Vec<Part<'_>>, String> {
         if let Some((kind, value)) = comment.and_then(|comment| comment.split_once(": ")) {
             match kind {
                 "guest" => parts.push(Part::Guest(value)),
+                "built" => {
+                    let (language, folder) =
+                        value.split_once(' ').ok_or_else(|| format!("`built: {value}` names no folder"))?;
+                    parts.push(Part::Built { language, folder });
+                }
                 "file" | "exit" | "not run" => note = Some((kind, value)),
                 _ => {}
             }
@@ -101,6 +109,13 @@ fn carry_out(page: &str) -> Result<(usize, Vec<&str>), String> {
             Part::NotRun(why) => left_out.push(why),
             Part::Guest(name) => {
                 fs::copy(guest(name), project.path(&format!("{name}.wasm"))).unwrap();
+            }
+            Part::Built { language, folder } => {
+                let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+                let packed = fs::File::open(root.join(format!("tests/compat/0.1.0/{language}.wasm.gz"))).unwrap();
+                fs::create_dir_all(project.path(&format!("{folder}/build"))).unwrap();
+                let mut component = fs::File::create(project.path(&format!("{folder}/build/{folder}.wasm"))).unwrap();
+                std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut component).unwrap();
             }
             Part::File(name, text) => {
                 let ansible = format!("[ansible]\nuse = {{ venv = {:?} }}\n", venv().display().to_string());
@@ -200,9 +215,11 @@ fn every_page_is_in_the_summary_and_every_link_leads_somewhere() {
 
 #[test]
 fn a_page_is_read_as_it_is_meant() {
-    let page = "<!-- file: a -->\n```toml\nx = 1\n```\n<!-- exit: 21 -->\n\n```console\n$ playwarden run\nout …\n$ cat a\n```\n\
+    let page = "<!-- built: c mine -->\n\
+                <!-- file: a -->\n```toml\nx = 1\n```\n<!-- exit: 21 -->\n\n```console\n$ playwarden run\nout …\n$ cat a\n```\n\
                 <!-- not run: slow -->\n```console\n$ cargo build\n```\n";
     let expected = [
+        Part::Built { language: "c", folder: "mine" },
         Part::File("a", "x = 1\n".to_owned()),
         Part::Command { line: "playwarden run", exit: 21, shown: Some("out …") },
         Part::Command { line: "cat a", exit: 21, shown: None },
