@@ -135,10 +135,14 @@ pub fn create(folder: &Path, name: &str, language: Language) -> Result<Vec<PathB
     let (template, cases) = (files_of(language.word()), files_of("common"));
     let contract = if language == Language::Rust { "wit" } else { CONTRACT_FOLDER };
     let rust: &[File] = if language == Language::Rust { RUST_SDK } else { &[] };
-    // C++ is written with C's.
-    let of_c = if language == Language::Cpp { files_of("c") } else { &[] };
-    let of_c =
-        of_c.iter().filter(|(name, _)| name.starts_with("sdk/")).map(|(name, bytes)| (PathBuf::from(name), *bytes));
+    // What is the same in two languages stands in one of their templates.
+    let (other, which) = match language {
+        Language::Cpp => ("c", "sdk/"),
+        Language::JavaScript => ("typescript", "wit/plugin.d.ts"),
+        _ => ("", ""),
+    };
+    let borrowed = files_of(other).iter().filter(|(name, _)| name.starts_with(which));
+    let borrowed = borrowed.map(|(name, bytes)| (PathBuf::from(name), *bytes));
     let placed = |place: &str, files: &[File]| -> Vec<(PathBuf, &'static [u8])> {
         files.iter().map(|(name, bytes)| (Path::new(place).join(name), *bytes)).collect()
     };
@@ -147,7 +151,7 @@ pub fn create(folder: &Path, name: &str, language: Language) -> Result<Vec<PathB
         Err(_) => bytes.to_vec(),
     };
     let own = placed("", template).into_iter().chain(placed("", cases)).map(|(path, bytes)| (path, filled(bytes)));
-    let shared = placed(contract, CONTRACT).into_iter().chain(placed("sdk/playwarden-sdk", rust)).chain(of_c);
+    let shared = placed(contract, CONTRACT).into_iter().chain(placed("sdk/playwarden-sdk", rust)).chain(borrowed);
     let mut written = Vec::new();
     for (path, bytes) in own.chain(shared.map(|(path, bytes)| (path, bytes.to_vec()))) {
         write(&folder.join(&path), &bytes)?;
