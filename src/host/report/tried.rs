@@ -52,8 +52,9 @@ fn verdict(at: &At<Box<PolicyVerdict>>) -> String {
 }
 
 fn fault(At { after, said }: &At<PluginFault>) -> String {
-    let last = said.stderr.trim_end().lines().last().map(|line| format!(" ({line})")).unwrap_or_default();
-    format!("  event {after:>6}  it broke in `{}`: {}{last}\n", said.call, said.text)
+    // Its own last words: that is where languages put the message.
+    let words: String = said.stderr.lines().map(|line| format!("                {line}\n")).collect();
+    format!("  event {after:>6}  it broke in `{}`: {}\n{words}", said.call, said.text)
 }
 
 /// Returns a number of bytes for people.
