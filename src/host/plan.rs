@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 
 pub use self::answers::{Answer, Ask, Secret};
 pub(crate) use self::arguments::{handed_extra_vars, handed_playbook};
-pub(crate) use self::container::{AGENT, Making, SHARED, WRITTEN};
+pub(crate) use self::container::{AGENT, Making, SHARED, WRITTEN, container_name};
 pub use self::container::{ContainerPlan, Mount, Registry};
 pub use self::handed::{EventData, FactCache, Handed, HandedInventory, Keep};
 pub use self::keywords::Keywords;

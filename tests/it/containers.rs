@@ -354,14 +354,16 @@ fn guard_of(child: &Child) -> i32 {
 
 #[test]
 fn a_time_limit_holds_while_the_image_is_on_its_way() {
-    // An engine that never makes anything.
-    let contained = Contained::new(Engine::Made, "    - debug: msg=x\n", "timeout = '200ms'");
-    let mark = mark();
-    let script = format!("#!/bin/sh\nsleep {mark}\n");
-    fs::write(contained.project.path("bin/docker"), script).unwrap();
-    let _shown = contained.run(&[]).expect(22);
-    assert!(marked(&mark).is_empty());
-    assert_eq!(contained.text("artifacts/x/status").trim(), "timeout");
+    // An engine that never makes anything, and one that does not answer at all.
+    for when in ["[ \"$1\" = run ] || exit 1", "true"] {
+        let contained = Contained::new(Engine::Made, "    - debug: msg=x\n", "timeout = '200ms'");
+        let mark = mark();
+        let script = format!("#!/bin/sh\n{when}\nsleep {mark}\n");
+        fs::write(contained.project.path("bin/docker"), script).unwrap();
+        let _shown = contained.run(&[]).expect(22);
+        assert!(marked(&mark).is_empty(), "{:?}", marked(&mark));
+        assert_eq!(contained.text("artifacts/x/status").trim(), "timeout");
+    }
 }
 
 #[test]

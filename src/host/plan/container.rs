@@ -113,7 +113,8 @@ pub(crate) struct Making<'a> {
     pub(crate) login: Option<OsString>,
     /// The folder of a fact cache.
     pub(crate) facts: Option<PathBuf>,
-    pub(crate) run_id: &'a str,
+    /// The container's name: see [`container_name`].
+    pub(crate) name: &'a str,
     pub(crate) has_terminal: bool,
 }
 
@@ -181,7 +182,7 @@ impl ContainerPlan {
             Engine::Docker if !own_user => to.push(format!("--user={}", getuid().as_raw()).into()),
             Engine::Docker => {}
         }
-        to.extend(["--name".into(), name(making.run_id, making.artifacts).into()]);
+        to.extend(["--name".into(), making.name.into()]);
         to.extend(self.options.iter().map(OsString::from));
         to.push((&self.image).into());
         (to, more)
@@ -224,7 +225,7 @@ impl Mount {
 
 /// What ansible-runner calls the container of a run, and of which folder's run it is: a name may exist once on a machine, and
 /// an id once in a folder.
-fn name(run_id: &str, artifacts: &Path) -> String {
+pub(crate) fn container_name(run_id: &str, artifacts: &Path) -> String {
     let plain = |letter: char| if letter.is_ascii_alphanumeric() || "_-".contains(letter) { letter } else { '_' };
     let digest = crate::hex(&Sha256::digest(artifacts.join(run_id).as_os_str().as_encoded_bytes()));
     format!("ansible_runner_{}_{}", run_id.chars().map(plain).collect::<String>(), &digest[..8])

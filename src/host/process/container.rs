@@ -4,22 +4,27 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::{Deserialize, Serialize};
 
 /// How long an engine may take to end a container.
-const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How to reach it, from outside.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Container {
     /// The program that makes containers.
     pub(crate) engine: PathBuf,
+    /// What it is told to call this one.
+    pub(crate) name: String,
     /// The file into which it writes this one's id, when there is one.
     pub(crate) id_file: PathBuf,
     /// A pipe of which each byte is an interrupt, to whoever in there has it open.
@@ -51,13 +56,20 @@ impl Container {
 
     /// Ends everything in there at once. What cannot be ended stays until [`remove`](Self::remove).
     pub(super) fn kill(&self) {
-        self.ask(&["kill"]).as_ref().map(wait);
+        self.asked(&["kill"]);
     }
 
     /// Ends and removes it, if it is still there. For when nobody can make it anew: the client is gone.
     pub(crate) fn remove(&self) {
-        self.kill();
-        self.ask(&["rm", "--force"]).as_ref().map(wait);
+        // An engine that does not answer is not asked again.
+        if self.asked(&["kill"]) {
+            self.asked(&["rm", "--force"]);
+        }
+    }
+
+    /// Whether the engine has done it, or refused it.
+    fn asked(&self, words: &[&str]) -> bool {
+        self.ask(words).as_ref().is_none_or(wait)
     }
 
     fn id(&self) -> Option<String> {
@@ -65,18 +77,32 @@ impl Container {
         (!id.is_empty() && id.chars().all(|letter| letter.is_ascii_alphanumeric())).then_some(id)
     }
 
-    /// Starts the engine with these words and the container's id.
+    /// Starts the engine with these words and the container's id. Its name where there is none: an engine makes a container
+    /// before it writes the id, and may be killed between.
     fn ask(&self, words: &[&str]) -> Option<Child> {
         let mut command = Command::new(&self.engine);
-        command.args(words).arg(self.id()?).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().ok()
+        command.args(words).arg(self.id().unwrap_or_else(|| self.name.clone())).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
     }
 }
 
-/// Waits until a process has ended, not for its status: somebody else may reap it.
-fn wait(child: &Child) {
-    let Ok(handle) = pidfd_open(Pid::from_child(child), PidfdFlags::empty()) else { return };
-    let mut fds = [PollFd::new(&handle, PollFlags::IN)];
-    // A signal only makes it look too early.
-    poll(&mut fds, Some(&PATIENCE)).ok();
+/// Waits until a process has ended, not for its status: somebody else may reap it. One that has no end is killed. Whether it
+/// came to its own.
+fn wait(child: &Child) -> bool {
+    let Ok(handle) = pidfd_open(Pid::from_child(child), PidfdFlags::empty()) else { return true };
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).ok();
+        match poll(&mut [PollFd::new(&handle, PollFlags::IN)], left.as_ref()) {
+            // A signal.
+            Err(Errno::INTR) => {}
+            Ok(0) => {
+                // With what it has started.
+                kill_process_group(Pid::from_child(child), Signal::KILL).ok();
+                return false;
+            }
+            Ok(_) | Err(_) => return true,
+        }
+    }
 }

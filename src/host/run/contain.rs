@@ -22,7 +22,7 @@ use super::dispatcher::Run;
 use super::launch::{Way, beside, disk_at, hand_over, start};
 use crate::ansible::{INTERRUPTS, Installed, Link, START};
 use crate::config::{Engine, MAX_EVENT};
-use crate::plan::{AGENT, ContainerPlan, Making, Registry, SHARED, WRITTEN};
+use crate::plan::{AGENT, ContainerPlan, Making, Registry, SHARED, WRITTEN, container_name};
 use crate::process::{Container, tree};
 
 /// How long a client may take that is to end, and how often is looked.
@@ -82,28 +82,23 @@ impl Run<'_> {
         let mut environment = Vec::new();
         let login = plan.registry.as_ref().map(|registry| login(plan.engine, registry, private, &mut environment));
 
-        let id_file = private.join("container-id");
+        let mut container = self.container(plan);
         let making = Making {
             shared: &shared,
             private,
             nothing: &nothing,
             artifacts: &self.plan.artifacts,
             env_file: &env_file,
-            id_file: &id_file,
+            id_file: &container.id_file,
             login: login.transpose()?,
             facts,
-            run_id: &self.record.id,
+            name: &container.name,
             has_terminal: !self.plan.answers.is_empty(),
         };
         let (mut arguments, more) = plan.arguments(&making);
         arguments.extend(["sh".into(), there.join(START).into(), self.plan.ansible.executable.clone().into()]);
         arguments.extend(self.plan.arguments(&there.join("handed")));
-        let container = Container {
-            engine: plan.program.clone(),
-            id_file,
-            interrupts: shared.join(INTERRUPTS),
-            agent: (AGENT.into(), more),
-        };
+        container.agent.1 = more;
         Ok(Way {
             program: plan.program.clone(),
             arguments,
@@ -131,15 +126,21 @@ impl Run<'_> {
     /// Removes the container when nobody else does.
     pub(super) async fn remove_container(&self) {
         let Some(plan) = &self.plan.ansible.container else { return };
+        let container = self.container(plan);
+        // What panics there has removed nothing, and there is nobody left who could.
+        tokio::task::spawn_blocking(move || container.remove()).await.ok();
+    }
+
+    /// How the run's container is reached. Where a mount is among the program's arguments is not known yet.
+    fn container(&self, plan: &ContainerPlan) -> Container {
         let private = self.folder.private();
-        let container = Container {
+        Container {
             engine: plan.program.clone(),
+            name: container_name(&self.record.id, &self.plan.artifacts),
             id_file: private.join("container-id"),
             interrupts: private.join("container").join(INTERRUPTS),
             agent: (AGENT.into(), 0),
-        };
-        // What panics there has removed nothing, and there is nobody left who could.
-        tokio::task::spawn_blocking(move || container.remove()).await.ok();
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{Contained, Engine, PLAY, each, engines};
-use crate::alive::{appears, mark, send};
+use crate::alive::{appears, mark, marked, send};
 use crate::evidence::{Evidence, at};
 use crate::figures;
 use crate::support::core;
@@ -137,4 +137,21 @@ fn what_another_container_made_in_a_shared_folder_stays() {
         let lost: Vec<_> = names.iter().filter(|name| !left.contains(name)).collect();
         assert!(lost.is_empty(), "{lost:?}");
     });
+}
+
+#[test]
+fn a_container_whose_id_was_never_written_is_removed_by_its_name() {
+    // As when the engine is killed between the two.
+    let mark = mark();
+    let tasks = format!("    - command: sh -c 'touch /seen/up; sleep {mark}'\n");
+    let contained = Contained::new(Engine::Made, &tasks, "");
+    let engine = contained.text("bin/docker");
+    let forgetful = engine.replace("printf %s \"$id\" >\"$cidfile\"", ":");
+    assert_ne!(engine, forgetful);
+    fs::write(contained.project.path("bin/docker"), forgetful).unwrap();
+    let mut child = contained.start();
+    appears(&contained.project.path("seen/up"));
+    send(&child, Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(20));
+    assert!(!contained.is_there() && marked(&mark).is_empty(), "{:?}", marked(&mark));
 }

@@ -8,6 +8,8 @@ verb=$1
 while [ "${verb#--}" != "$verb" ]; do shift; verb=$1; done
 shift
 
+# A container is asked for by its id, or by its name.
+id_of() { if [ -d "$state/$1" ]; then echo "$1"; else cat "$state/name.$1"; fi; }
 pid_of() { cat "$state/$1/pid" 2>/dev/null; }
 
 case $verb in
@@ -18,7 +20,8 @@ daemon)
     while read -r id; do
         (
             setsid sh "$state/$id/make" >"$state/$id/said" 2>&1 &
-            echo $! >"$state/$id/pid"
+            # Removed already, when its number finds no place.
+            echo $! >"$state/$id/pid" || kill -KILL $!
             code=0
             wait $! || code=$?
             echo "$code" >"$state/$id/code"
@@ -29,16 +32,14 @@ daemon)
 run)
     id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
     folder=$state/$id
-    mkdir "$folder" "$folder/root"
-    mkfifo "$folder/over"
-    mounts='' workdir=/ cidfile=''
+    mounts='' workdir=/ cidfile='' name=
     while [ $# -gt 0 ]; do
         case $1 in
         -v) shift; mounts="$mounts $1" ;;
         --workdir) shift; workdir=$1 ;;
         --env-file) shift; env_file=$1 ;;
         --cidfile) shift; cidfile=$1 ;;
-        --name) shift ;;
+        --name) shift; name=$1 ;;
         --rm | --interactive | --tty | --quiet | --*=*) ;;
         *) break ;;
         esac
@@ -50,6 +51,9 @@ run)
         echo "Error: no such image: $image" >&2
         exit 125
     fi
+    if [ -n "$name" ]; then echo "$id" >"$state/name.$name"; fi
+    mkdir "$folder" "$folder/root"
+    mkfifo "$folder/over"
     # The file is not quoted, each line is a variable.
     while read -r line; do printf '%s\0' "$line"; done <"$env_file" >"$folder/all"
     printf '%s\0' "$@" >>"$folder/all"
@@ -88,16 +92,18 @@ kill)
     signal=KILL
     if [ "$1" = --signal ]; then signal=$2; shift 2; fi
     echo "kill $signal" >>"$state/asked"
-    pid=$(pid_of "$1") || exit 1
+    id=$(id_of "$1") || exit 1
+    pid=$(pid_of "$id") || exit 1
     # The first process in there is the child of who made it.
     kill -s "$signal" $(cat "/proc/$pid/task/$pid/children")
     ;;
 rm)
     shift
     echo rm >>"$state/asked"
-    pid=$(pid_of "$1") || pid=
-    # What has not begun does not begin any more.
-    rm -rf "${state:?}/$1"
+    id=$(id_of "$1") || exit 1
+    pid=$(pid_of "$id") || pid=
+    # What has not begun does not begin any more. In one step: how a container ended may just be written into its folder.
+    ! mv "$state/$id" "$state/gone.$id" || rm -rf "$state/gone.$id" || rm -rf "$state/gone.$id"
     [ -z "$pid" ] || kill -KILL "$pid"
     ;;
 esac
