@@ -12,12 +12,13 @@ use crate::bindings::playwarden::plugin::types as wit;
 use crate::caller::{Caller, unserved};
 use crate::capture::Notes;
 use crate::clock::Clock;
+use crate::contract::Indices;
 use crate::convert;
 use crate::fault::Fault;
 use crate::grants::Grants;
 use crate::guest::{Guest, RunAccess};
 use crate::limits::Limits;
-use crate::load::{Indices, Plugin};
+use crate::load::Plugin;
 use crate::outputs::Outputs;
 use crate::view::{Finish, RunView, StatusChange, Subscription};
 

@@ -1,22 +1,29 @@
 //! From a file to a plugin that can be asked.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, thread};
 
 use playwarden_event::{Json, PluginIdentity};
 use sha2::{Digest as _, Sha256};
-use wasmtime::Engine;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::bindings::exports::playwarden::plugin as hooks;
 use crate::caller::{Caller, unserved};
 use crate::capture::Notes;
+use crate::census;
+use crate::contract::{Hooks, Indices, Misfit, misfits};
 use crate::engine::Sandbox;
 use crate::fault::Fault;
 use crate::grants::Grants;
 use crate::guest::Guest;
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::outputs::Outputs;
 use crate::survey::Survey;
 
@@ -32,7 +39,18 @@ pub enum Code<'a> {
     },
 }
 
-impl Code<'_> {
+impl<'a> Code<'a> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no regular file, or has more than 256 MiB.
+    pub fn read(self) -> io::Result<Cow<'a, [u8]>> {
+        match self {
+            Self::File(path) => read(path).map(Cow::Owned),
+            Self::Bytes { bytes } => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+
     fn path(self) -> Option<PathBuf> {
         match self {
             Self::File(path) => Some(path.to_owned()),
@@ -46,85 +64,6 @@ impl fmt::Debug for Code<'_> {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Bytes { bytes } => f.debug_struct("Bytes").field("length", &bytes.len()).finish(),
-        }
-    }
-}
-
-/// What a component offers, found by looking at its exports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hooks {
-    /// It can check its config.
-    pub config_check: bool,
-    /// It wants to know when it starts and stops.
-    pub lifecycle: bool,
-    /// Hook `event-handler`.
-    pub event_handler: bool,
-    /// Hook `status-handler`.
-    pub status_handler: bool,
-    /// Hook `cancel-policy`, by any of its three questions.
-    pub cancel_policy: bool,
-    /// Hook `finished-callback`.
-    pub finished_callback: bool,
-}
-
-impl Hooks {
-    /// Returns the names of the hooks that are offered.
-    #[must_use]
-    pub fn names(self) -> Vec<&'static str> {
-        [
-            (self.event_handler, "event-handler"),
-            (self.status_handler, "status-handler"),
-            (self.cancel_policy, "cancel-policy"),
-            (self.finished_callback, "finished-callback"),
-        ]
-        .into_iter()
-        .filter_map(|(offered, name)| offered.then_some(name))
-        .collect()
-    }
-}
-
-/// Where the exports of a component are.
-#[derive(Clone)]
-pub(crate) struct Indices {
-    pub(crate) config_check: Option<hooks::config_check::GuestIndices>,
-    pub(crate) lifecycle: Option<hooks::lifecycle::GuestIndices>,
-    pub(crate) event_handler: Option<hooks::event_handler::GuestIndices>,
-    pub(crate) status_handler: Option<hooks::status_handler::GuestIndices>,
-    pub(crate) cancel_policy: Option<hooks::cancel_policy::GuestIndices>,
-    pub(crate) start_policy: Option<hooks::start_policy::GuestIndices>,
-    pub(crate) tick_policy: Option<hooks::tick_policy::GuestIndices>,
-    pub(crate) finished_callback: Option<hooks::finished_callback::GuestIndices>,
-    hooks: Hooks,
-}
-
-impl Indices {
-    fn of(pre: &InstancePre<Guest>) -> Self {
-        let config_check = hooks::config_check::GuestIndices::new(pre).ok();
-        let lifecycle = hooks::lifecycle::GuestIndices::new(pre).ok();
-        let event_handler = hooks::event_handler::GuestIndices::new(pre).ok();
-        let status_handler = hooks::status_handler::GuestIndices::new(pre).ok();
-        let cancel_policy = hooks::cancel_policy::GuestIndices::new(pre).ok();
-        let start_policy = hooks::start_policy::GuestIndices::new(pre).ok();
-        let tick_policy = hooks::tick_policy::GuestIndices::new(pre).ok();
-        let finished_callback = hooks::finished_callback::GuestIndices::new(pre).ok();
-        let hooks = Hooks {
-            config_check: config_check.is_some(),
-            lifecycle: lifecycle.is_some(),
-            event_handler: event_handler.is_some(),
-            status_handler: status_handler.is_some(),
-            cancel_policy: cancel_policy.is_some() || start_policy.is_some() || tick_policy.is_some(),
-            finished_callback: finished_callback.is_some(),
-        };
-        Self {
-            config_check,
-            lifecycle,
-            event_handler,
-            status_handler,
-            cancel_policy,
-            start_policy,
-            tick_policy,
-            finished_callback,
-            hooks,
         }
     }
 }
@@ -191,6 +130,12 @@ impl LoadError {
                 "`path` must name a WebAssembly component, such as `cargo build --target wasm32-wasip2` makes"
                     .to_owned()
             }
+            LoadErrorKind::Unfolds(_) => "no tool for components makes such a one: build it again, and do not trust it".to_owned(),
+            LoadErrorKind::Slow(_) => {
+                "where the machine was only busy, try again: `playwarden plugin compile` does nothing else; else build it of \
+                 smaller functions"
+                    .to_owned()
+            }
             LoadErrorKind::Compile(_) => "the file may be damaged: build it again".to_owned(),
             LoadErrorKind::Digest { .. } => {
                 "the file is not the one that was approved: restore it, or correct `sha256`".to_owned()
@@ -216,7 +161,7 @@ impl LoadError {
 pub enum LoadErrorKind {
     /// The file could not be read.
     #[error("the file cannot be read")]
-    Read(#[source] std::io::Error),
+    Read(#[source] io::Error),
     /// The file is something else.
     #[error("{}", if *core_module { "it is a core WebAssembly module, not a component" } else { "it is not a WebAssembly component" })]
     NotAComponent {
@@ -226,6 +171,12 @@ pub enum LoadErrorKind {
     /// The component is not valid.
     #[error("the component is not valid: {0}")]
     Compile(String),
+    /// The compiler would need more for it than any machine has.
+    #[error("{0}")]
+    Unfolds(String),
+    /// Compiling it took too long.
+    #[error("compiling it took longer than {0:?}")]
+    Slow(Duration),
     /// The file has another digest than runner.toml states.
     #[error("its sha256 is `{found}`, but `{expected}` is expected")]
     Digest {
@@ -241,12 +192,38 @@ pub enum LoadErrorKind {
     #[error("its imports do not fit: {0}")]
     Link(String),
     /// It exports an interface of the contract with other types.
-    #[error("it exports {}, but not as the contract has it", list(.0))]
-    Contract(Vec<String>),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Contract(Vec<Misfit>),
 }
 
+/// How long compiling may take. What tools make takes seconds, on a slow machine a minute.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// So many bytes a component may have. The largest that tools make is a tenth of it.
+const LARGEST: u64 = 256 << 20;
+
+/// Reads a component's file, and nothing that has no end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for somebody who writes.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("it is larger than {}", limits::bytes(LARGEST))));
+    }
+    Ok(bytes)
+}
+
+/// So many names a message has.
+const NAMES: usize = 12;
+
 fn list(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    let more = names.len().saturating_sub(NAMES);
+    let names: Vec<_> = names.iter().take(NAMES).map(|name| format!("`{name}`")).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names.join(", ") + &more
 }
 
 /// What a plugin says of its config.
@@ -304,10 +281,7 @@ impl Sandbox {
         expected: Option<&str>,
         http: bool,
     ) -> Result<Plugin, LoadErrorKind> {
-        let bytes = match code {
-            Code::File(path) => std::fs::read(path).map_err(LoadErrorKind::Read)?,
-            Code::Bytes { bytes } => bytes.to_vec(),
-        };
+        let bytes = code.read().map_err(LoadErrorKind::Read)?;
         let found = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         if let Some(expected) = expected
             && !expected.eq_ignore_ascii_case(&found)
@@ -324,7 +298,7 @@ impl Sandbox {
         let version = Survey::of(&bytes).version;
         let component = match self.cache.as_ref().and_then(|cache| cache.get(&self.engine, &found)) {
             Some(component) => component,
-            None => self.compile(bytes, &found).await?,
+            None => self.compile(bytes.into_owned(), &found, PATIENCE).await?,
         };
         let unknown = self.unknown_imports(&component, http);
         if !unknown.is_empty() {
@@ -333,7 +307,7 @@ impl Sandbox {
         let linker = if http { &self.http_linker } else { &self.linker };
         let pre = linker.instantiate_pre(&component).map_err(|err| LoadErrorKind::Link(format!("{err:#}")))?;
         let indices = Indices::of(&pre);
-        let misfits = misfits(&self.engine, &component, indices.hooks, &indices);
+        let misfits = misfits(&self.engine, &component.component_type(), &indices);
         if !misfits.is_empty() {
             return Err(LoadErrorKind::Contract(misfits));
         }
@@ -341,11 +315,21 @@ impl Sandbox {
         Ok(Plugin { identity, pre, indices: Arc::new(indices) })
     }
 
-    async fn compile(&self, bytes: Vec<u8>, sha256: &str) -> Result<Component, LoadErrorKind> {
+    async fn compile(&self, bytes: Vec<u8>, sha256: &str, patience: Duration) -> Result<Component, LoadErrorKind> {
+        if let Some(why) = census::refused(&bytes) {
+            return Err(LoadErrorKind::Unfolds(why));
+        }
         let engine = self.engine.clone();
-        let compiled = tokio::task::spawn_blocking(move || Component::new(&engine, bytes)).await;
+        let (done, compiled) = oneshot::channel();
+        // Not a thread that the runtime would wait for: a compiler cannot be told to end.
+        let compiler = thread::Builder::new().name("wasm-compiler".to_owned()).spawn(move || {
+            // Nobody may wait for it any more.
+            drop(done.send(Component::new(&engine, bytes)));
+        });
+        compiler.map_err(|err| LoadErrorKind::Compile(err.to_string()))?;
+        let compiled = timeout(patience, compiled).await.map_err(|_| LoadErrorKind::Slow(patience))?;
         let component = compiled
-            .map_err(|err| LoadErrorKind::Compile(err.to_string()))?
+            .map_err(|_| LoadErrorKind::Compile("the compiler panicked".to_owned()))?
             .map_err(|err| LoadErrorKind::Compile(err.root_cause().to_string()))?;
         if let Some(cache) = &self.cache {
             // A cache that cannot be written costs time at the next run and nothing else.
@@ -372,30 +356,6 @@ impl Sandbox {
 }
 
 const OUR_IMPORTS: &[&str] = &["types", "log", "config", "journal", "state", "output"];
-
-/// Names the interfaces of the contract that are exported but could not be found as such.
-fn misfits(engine: &Engine, component: &Component, found: Hooks, indices: &Indices) -> Vec<String> {
-    let fits = |interface: &str| match interface {
-        "config-check" => found.config_check,
-        "lifecycle" => found.lifecycle,
-        "event-handler" => found.event_handler,
-        "status-handler" => found.status_handler,
-        "finished-callback" => found.finished_callback,
-        "cancel-policy" => indices.cancel_policy.is_some(),
-        "start-policy" => indices.start_policy.is_some(),
-        "tick-policy" => indices.tick_policy.is_some(),
-        // Not of this version's contract: a plugin may offer more than this host asks for.
-        _ => true,
-    };
-    let ty = component.component_type();
-    ty.exports(engine)
-        .map(|(name, _)| name.to_owned())
-        .filter(|name| {
-            let interface = name.strip_prefix("playwarden:plugin/").and_then(|rest| rest.split('@').next());
-            interface.is_some_and(|interface| !fits(interface))
-        })
-        .collect()
-}
 
 impl Plugin {
     /// Returns its name in runner.toml and its digest.
@@ -466,5 +426,31 @@ impl Plugin {
             message: caller.guest().notes.hidden(problem.message),
         };
         Ok(problems.into_iter().map(problem).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_that_does_not_come_to_an_end_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let sandbox = Sandbox::new(None).unwrap();
+        let bytes = wat::parse_str("(component (core module (func)))").unwrap();
+        let compiled = runtime.block_on(sandbox.compile(bytes, "x", Duration::ZERO));
+        let Err(err) = compiled else { panic!("it was faster than nothing") };
+        assert_eq!(err.to_string(), "compiling it took longer than 0ns");
+    }
+
+    #[test]
+    fn what_has_no_end_or_waits_for_a_writer_is_not_read() {
+        for path in ["/dev/zero", "/"] {
+            assert_eq!(read(Path::new(path)).unwrap_err().to_string(), "it is not a file");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("large");
+        File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
+        assert_eq!(read(&large).unwrap_err().to_string(), "it is larger than 256 MiB");
     }
 }

@@ -174,8 +174,7 @@ pub(crate) async fn compile(wanted: &PluginPlan, sandbox: &Sandbox) -> Result<St
 pub(crate) fn component(component: &Component) -> Result<Cow<'_, [u8]>, String> {
     match component {
         Component::Path(path) => {
-            let read = std::fs::read(path).map_err(|err| format!("`{}` cannot be read: {err}", path.display()));
-            read.map(Cow::Owned)
+            Code::File(path).read().map_err(|err| format!("`{}` cannot be read: {err}", path.display()))
         }
         Component::Builtin(name) => {
             builtin::get(name).map(Cow::Borrowed).ok_or_else(|| "this program was built without its plugins".to_owned())

@@ -3,6 +3,7 @@
 //! - `hooks`: what event handlers, status handlers and finished callbacks are told, and how they may fail
 //! - `restarts`: one plugin, several instances, one folder
 //! - `reach`: folders, variables, secrets, sockets
+//! - `hostile`: components that no compiler would make, and what is left of damaged ones
 //! - `http`: requests, against a server of our own
 //!
 //! They need the guests, which `cargo xtask setup` makes.
@@ -10,6 +11,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should end where it stands")]
 
 mod hooks;
+mod hostile;
 mod http;
 mod reach;
 mod restarts;
