@@ -19,8 +19,10 @@ const STAMP: &str = "installed-from";
 /// Returns the folder of programs of a virtual environment with what the project's `requirements.txt` lists.
 pub(crate) fn python(tools: &Path, project: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
     let list = project.join("requirements.txt");
-    let wanted = read(&list)?;
     let venv = tools.join("python");
+    // An environment knows its place: one that was moved starts no program any more.
+    let place = std::path::absolute(&venv).map_err(|err| BuildError::Io(venv.clone(), err))?;
+    let wanted = format!("{}\n{}", place.display(), read(&list)?);
     if !is_installed(&venv, &wanted) {
         clear(&venv)?;
         let make = Step::new("making a virtual environment", "python3", project, PYTHON).hint(PYTHON);

@@ -52,7 +52,7 @@ impl Pair {
 
 /// Sets up what is missing, measures and prints.
 pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result<(), Failure> {
-    let playwarden = setup::run(project, &mut Steps::new(setup::STEPS))?;
+    let playwarden = setup::run(project, &mut Steps::new(setup::STEPS), setup::Built::Tests)?;
     let folder = project.path("target/bench");
     let bench = Bench { folder, ansible: project.venv().join("bin/ansible-playbook"), playwarden };
     bench.prepare(project)?;

@@ -26,7 +26,7 @@ const HOSTS: &str = "target/demo";
 pub(crate) fn run(project: &Project) -> Result<(), Failure> {
     let start = Instant::now();
     let mut steps = Steps::new(setup::STEPS + 2);
-    let program = setup::run(project, &mut steps)?;
+    let program = setup::run(project, &mut steps, setup::Built::Program)?;
     let hosts = project.path(HOSTS);
     match fs::remove_dir_all(&hosts) {
         Err(err) if err.kind() != ErrorKind::NotFound => {

@@ -80,7 +80,7 @@ struct Call {
 
 /// Sets up what is missing, takes each language, and prints a table.
 pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -> Result<(), Failure> {
-    let program = setup::run(project, steps)?;
+    let program = setup::run(project, steps, setup::Built::Tests)?;
     let place = project.path("target/languages");
     let mut rows = Vec::new();
     let mut bad = Vec::new();
@@ -117,6 +117,7 @@ impl Language<'_> {
         if arguments.keep {
             self.keep()?;
         }
+        rows.push(self.hooked(arguments)?);
         for (example, config) in EXAMPLES {
             let overlay = self.project.path("plugins/languages").join(self.language).join(example);
             // In Rust the built-in ones are the examples.
@@ -132,6 +133,51 @@ impl Language<'_> {
             });
         }
         Ok(rows)
+    }
+
+    /// Gives the template's project another hook, as its README.md says, and tries that.
+    fn hooked(&self, arguments: &Arguments) -> Result<Row, Failure> {
+        let folder = self.place.join(self.language).join("my-policy");
+        let source = folder.join(match self.language {
+            "rust" => "src/lib.rs",
+            "python" => "src/plugin.py",
+            "javascript" => "src/plugin.js",
+            "typescript" => "src/plugin.ts",
+            "go" => "main.go",
+            "c" => "src/plugin.c",
+            "cpp" => "src/plugin.cpp",
+            _ => "src/plugin.zig",
+        });
+        let edit = || {
+            let readme = fs::read_to_string(folder.join("README.md"))?;
+            let mut code = fs::read_to_string(&source)?;
+            let said = |from: &str, to: &str| {
+                let begin = readme.split_once(from).map(|(_, rest)| rest);
+                let found = begin.and_then(|rest| rest.split_once(to)).map(|(text, _)| text);
+                found.ok_or_else(|| std::io::Error::other(format!("README.md has no `{from}` … `{to}`")))
+            };
+            let block = said("<!-- ANCHOR: hook -->\n", "\n```\n<!-- ANCHOR_END: hook -->")?;
+            let (_, hook) = block.split_once('\n').unwrap_or_default();
+            if self.language == "rust" {
+                let last = format!("playwarden_sdk::export!({});\n", said("`playwarden_sdk::export!(", ");`")?);
+                let kept = code.lines().filter(|line| !line.starts_with("playwarden_sdk::export!"));
+                code = kept.map(|line| format!("{line}\n")).collect::<String>() + hook + "\n\n" + &last;
+            } else {
+                code = format!("{code}\n{hook}\n");
+                let world = folder.join("wit/plugin.wit");
+                let line = said("such as `", "`")?;
+                let text = fs::read_to_string(&world)?.replace("\n}", &format!("\n  {line}\n}}"));
+                fs::write(world, text)?;
+            }
+            fs::write(&source, code)
+        };
+        edit().map_err(|err| {
+            Failure::new(format!("cannot give `{}` another hook", self.project.shown(&folder))).because(err)
+        })?;
+        let build = self.build("my-policy", &folder)?;
+        let cases = self.project.path("plugins/languages/cases/no-reboot");
+        let component = folder.join("build/my-policy.wasm");
+        self.tried("another hook", &component, Some(&cases), &["-c", "max-failed-hosts=0"], build, arguments)
     }
 
     /// Packs the template's component away.
@@ -166,6 +212,20 @@ impl Language<'_> {
             copy(overlay, &folder)
                 .map_err(|err| Failure::new(format!("cannot copy `{}`", self.project.shown(overlay))).because(err))?;
         }
+        let build = self.build(name, &folder)?;
+        let component = folder.join("build").join(format!("{name}.wasm"));
+        self.tried(
+            name,
+            &component,
+            overlay.map(|(_, cases)| cases).or(Some(&folder.join("cases"))),
+            measured,
+            build,
+            arguments,
+        )
+    }
+
+    /// Builds a project; returns how long it took.
+    fn build(&self, name: &str, folder: &Path) -> Result<Duration, Failure> {
         let tools = self.place.join("tools").join(self.language);
         let begin = Instant::now();
         let shown = folder.display().to_string();
@@ -176,16 +236,7 @@ impl Language<'_> {
             build.env("CARGO_BUILD_BUILD_DIR", self.place.join("rust-target"));
         }
         command::run(&mut build, &format!("build {name} in {}", self.language))?;
-        let build = begin.elapsed();
-        let component = folder.join("build").join(format!("{name}.wasm"));
-        self.tried(
-            name,
-            &component,
-            overlay.map(|(_, cases)| cases).or(Some(&folder.join("cases"))),
-            measured,
-            build,
-            arguments,
-        )
+        Ok(begin.elapsed())
     }
 
     fn tried(

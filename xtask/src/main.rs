@@ -81,7 +81,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Setup => {
             let mut steps = Steps::new(setup::STEPS);
-            setup::run(&project, &mut steps)?;
+            setup::run(&project, &mut steps, setup::Built::Program)?;
             eprintln!("\nAll is set up.");
             Ok(())
         }

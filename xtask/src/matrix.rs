@@ -54,7 +54,7 @@ pub(crate) fn parse_series(name: &str) -> Result<&'static Series, String> {
 
 /// Sets up what is missing, runs the tests on each core, and prints how many ran.
 pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -> Result<(), Failure> {
-    setup::run(project, steps)?;
+    setup::run(project, steps, setup::Built::Tests)?;
     // Before the first test, so that a Python that is missing is known at once.
     let mut ready = Vec::new();
     for series in arguments.cores() {

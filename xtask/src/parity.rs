@@ -79,7 +79,7 @@ pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -
     let other = match &arguments.program {
         Some(program) => Side::Playwarden(program.clone()),
         None if arguments.itself => Side::Runner,
-        None => Side::Playwarden(setup::run(project, steps)?),
+        None => Side::Playwarden(setup::run(project, steps, setup::Built::Tests)?),
     };
     let mut versions: Vec<_> = arguments.cores.iter().map(|series| series.version.to_owned()).collect();
     if versions.is_empty() {

@@ -78,6 +78,14 @@ impl Project {
         let mut command = Command::new(&self.cargo);
         command.current_dir(&self.root);
         command.envs(self.target_dirs.iter().map(|(name, folder)| (name, folder)));
+        // What cargo says of this program to it. Build scripts of dependencies would run again where that differs from what a
+        // person's own `cargo build` has, and everything that depends on them.
+        for (name, _) in env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&*name);
+            }
+        }
         command
     }
 

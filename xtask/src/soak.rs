@@ -45,7 +45,7 @@ pub(crate) fn steps(arguments: &Arguments) -> usize {
 
 /// Sets up what is missing, runs the tests on each core, and prints their figures.
 pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -> Result<(), Failure> {
-    setup::run(project, steps)?;
+    setup::run(project, steps, setup::Built::Tests)?;
     for series in &arguments.cores {
         matrix::install(project, steps, series)?;
     }

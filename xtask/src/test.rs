@@ -44,7 +44,7 @@ pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -
             (Wanted::Version { version: version.clone(), python }, ansible::environment(project, version))
         }
     };
-    setup::with_ansible(project, steps, &wanted, &venv)?;
+    setup::with_ansible(project, steps, &wanted, &venv, setup::Built::Tests)?;
 
     // The other half of what streams jobs, in an environment that only tests use.
     let version = ansible::version(&venv);

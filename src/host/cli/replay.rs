@@ -1,7 +1,7 @@
 //! `playwarden replay`: recorded runs through a plugin again.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use playwarden_event::Status;
@@ -54,7 +54,7 @@ struct Shown<'r> {
     events: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledged: Option<u64>,
-    /// Whether the run would have been canceled.
+    /// Whether the run would have been canceled, were the policy enforced.
     canceled: bool,
     /// Starts of a task on a host that came after that.
     spared: usize,
@@ -113,6 +113,7 @@ fn carry_out(context: &Context, arguments: &ReplayArguments) -> Result<Exit, Exi
     }
     match kept {
         Folder::Kept(folder) => terminal::note(&format!("what it wrote is in {}\n", folder.display())),
+        Folder::Gone(folder) if !has_text(folder.path()) => {}
         Folder::Gone(_) => terminal::note("what it wrote is not kept; `--output DIR` keeps it\n"),
     }
     Ok(worst)
@@ -147,12 +148,22 @@ fn shown<'r>(run: &'r StoredRun, came_to: &'r CameTo) -> Shown<'r> {
         status: run.status(),
         events: came_to.events,
         acknowledged: came_to.acknowledged,
-        canceled: came_to.verdicts.iter().any(|at| at.said.stop.is_some()),
+        canceled: came_to.cancel().is_some(),
         spared: came_to.spared.len(),
         spared_hosts: came_to.spared.iter().map(|(host, _)| host.as_str()).collect(),
         verdicts: &came_to.verdicts,
         faults: &came_to.faults,
     }
+}
+
+/// Whether anything was written into a folder's files.
+fn has_text(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => has_text(&entry.path()),
+        Ok(metadata) => metadata.len() > 0,
+        Err(_) => false,
+    })
 }
 
 /// Where a plugin's outputs go.
@@ -163,7 +174,7 @@ enum Folder {
 }
 
 impl Folder {
-    fn path(&self) -> &std::path::Path {
+    fn path(&self) -> &Path {
         match self {
             Self::Kept(path) => path,
             Self::Gone(folder) => folder.path(),

@@ -21,8 +21,7 @@ pub fn run(id: &str, job: &str, came_to: &CameTo) -> String {
 #[must_use]
 pub fn said(came_to: &CameTo) -> String {
     let mut lines: String = came_to.verdicts.iter().map(verdict).chain(came_to.faults.iter().map(fault)).collect();
-    let canceled = came_to.verdicts.iter().any(|at| at.said.verdict == VerdictWord::Cancel);
-    match (canceled, came_to.acknowledged) {
+    match (came_to.cancel().is_some(), came_to.acknowledged) {
         (true, _) => {
             writeln!(lines, "  {} starts of a task on a host would not have happened", came_to.spared.len()).ok();
         }
@@ -102,12 +101,13 @@ impl Sum {
     pub fn add(&mut self, id: &str, job: &str, status: Status, came_to: &CameTo) {
         let Self { text, .. } = self;
         self.runs += 1;
-        let word = match came_to.verdicts.iter().find(|at| at.said.verdict == VerdictWord::Cancel) {
+        let word = match came_to.cancel() {
             Some(at) => {
                 self.canceled += 1;
                 let event = at.said.reason.event.unwrap_or(at.after);
                 let total = came_to.events;
-                format!("would have been canceled at event {event} of {total}: {}", at.said.reason.text)
+                let enforced = if at.said.acted_on { "" } else { ", were it enforced" };
+                format!("would have been canceled at event {event} of {total}{enforced}: {}", at.said.reason.text)
             }
             None if !came_to.verdicts.is_empty() => {
                 self.warned += 1;

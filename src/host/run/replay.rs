@@ -90,10 +90,10 @@ pub struct CameTo {
 }
 
 impl CameTo {
-    /// Returns the verdict by which the run would have been canceled.
+    /// Returns the verdict by which the run would have been canceled, also where the plan has the policy only look on.
     #[must_use]
     pub fn cancel(&self) -> Option<&At<Box<PolicyVerdict>>> {
-        self.verdicts.iter().find(|at| at.said.verdict == VerdictWord::Cancel && at.said.acted_on)
+        self.verdicts.iter().find(|at| at.said.verdict == VerdictWord::Cancel)
     }
 }
 
@@ -154,6 +154,7 @@ impl Replay {
             list: Vec::new(),
             asked_about: HashSet::new(),
             canceled: false,
+            wanted_cancel: false,
             list_ended: false,
             over: false,
             came_to: CameTo::default(),
@@ -195,6 +196,8 @@ struct Show {
     /// Starts that were asked about already, by uuid: a verdict about one stands before it, and there may be several.
     asked_about: HashSet<String>,
     canceled: bool,
+    /// A policy wanted that, also where it may only look on.
+    wanted_cancel: bool,
     /// The last event that is not a plugin's own ended the policy's list.
     list_ended: bool,
     /// The run had come to its end: policies were not asked any more.
@@ -241,7 +244,7 @@ impl Show {
                 self.ask(Hook::StatusHandler, async |instance| instance.on_status(&change).await).await;
             }
             EventKind::RunFinished(finished) => *outcome = Some(Outcome::clone(finished)),
-            EventKind::RunnerOnStart(start) if self.canceled => {
+            EventKind::RunnerOnStart(start) if self.wanted_cancel => {
                 let task = event.context().task.clone().unwrap_or_default();
                 self.came_to.spared.push((start.host.clone(), task));
             }
@@ -311,6 +314,7 @@ impl Show {
             Said::Verdict(verdict) => {
                 // In the run nobody would have asked any further.
                 self.canceled |= verdict.acted_on;
+                self.wanted_cancel |= verdict.verdict == VerdictWord::Cancel;
                 self.came_to.verdicts.push(At { after: at, said: verdict });
             }
             Said::Fault(fault) => self.came_to.faults.push(At { after: at, said: fault }),

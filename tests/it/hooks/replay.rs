@@ -167,7 +167,9 @@ fn nothing_is_written_or_sent_a_second_time_unless_one_wants_that() {
     assert_eq!((server.requests().len(), log().as_str()), (1, "x"));
 
     let shown = project.playwarden(&["replay", "@", "-p", "reach", "-c", "tries=[]"]).expect(0);
-    assert!(shown.stderr.contains("what it wrote is not kept"), "{}", shown.stderr);
+    assert!(!shown.stderr.contains("what it wrote"), "it wrote nothing: {}", shown.stderr);
+    let shown = project.playwarden(&["replay", "@", "-p", "audit-jsonl"]).expect(0);
+    assert!(shown.stderr.contains("what it wrote is not kept; `--output DIR` keeps it"), "{}", shown.stderr);
     replay(&project, &["-p", "reach"]);
     assert_eq!((server.requests().len(), log().as_str()), (0, "x"));
 
@@ -223,4 +225,9 @@ fn a_start_that_a_monitor_only_spoke_about_is_asked_about_once() {
     let again: Vec<String> = shown["verdicts"].as_array().unwrap().iter().map(uuid).collect();
     let once: Vec<String> = said.iter().map(|(_, verdict)| verdict.start.as_ref().unwrap().uuid.clone()).collect();
     assert_eq!(again, once);
+    // What enforcing it would have come to: the starts of its task on two hosts.
+    assert_eq!((&shown["canceled"], &shown["spared"]), (&json!(true), &json!(2)));
+    let shown = project.playwarden(&["replay", "@", "-p", "looks"]).expect(0);
+    assert!(shown.stdout.contains("would have been canceled, were it enforced, before `two`"), "{}", shown.stdout);
+    assert!(!shown.stderr.contains("what it wrote"), "it wrote nothing: {}", shown.stderr);
 }
