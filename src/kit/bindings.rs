@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use wit_bindgen_core::Files;
-use wit_parser::{Resolve, WorldId};
+use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId};
 
 use crate::project::Project;
 use crate::steps::BuildError;
@@ -18,6 +18,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn read(project: &Project) -> Result<Self, BuildError> {
         let wrong = |err: anyhow::Error| BuildError::Component { what: "reading `wit/`", text: format!("{err:#}") };
+        // Of what cannot be read this one tells the place.
+        UnresolvedPackageGroup::parse_dir(project.folder.join("wit"))
+            .map_err(|err| BuildError::Component { what: "reading `wit/`", text: err.to_string() })?;
         let mut resolve = Resolve::default();
         let (package, _) = resolve.push_path(project.folder.join("wit")).map_err(wrong)?;
         let id = resolve.select_world(&[package], Some(&project.world)).map_err(wrong)?;
@@ -52,5 +55,24 @@ impl World {
             made.map_err(|err| BuildError::Io(path.clone(), err))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Language;
+    use crate::project::create;
+
+    #[test]
+    fn what_cannot_be_read_says_where() {
+        let folder = tempfile::tempdir().unwrap();
+        create(folder.path(), "p", Language::C).unwrap();
+        let path = folder.path().join("wit/plugin.wit");
+        let text = fs::read_to_string(&path).unwrap().replace("config-check@0.1.0;", "config-check@0.1.0");
+        fs::write(&path, text).unwrap();
+        let Err(err) = World::read(&Project::read(folder.path()).unwrap()) else { panic!("it is not valid") };
+        let text = err.to_string();
+        assert!(text.contains("expected ';'") && text.contains("plugin.wit:7:3"), "{text}");
     }
 }

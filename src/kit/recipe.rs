@@ -160,7 +160,17 @@ impl Project {
         let mut sources = sources(&self.folder.join("src"), &["c"])?;
         sources.extend(self::sources(&self.folder.join("sdk"), &["c"])?);
         self.ziglang(tools, &programs, "compiling")
-            .args(["cc", "-target", "wasm32-wasi", "-mexec-model=reactor", "-std=c17", "-Oz", "-Wall", "-Wextra"])
+            .args([
+                "cc",
+                "-target",
+                "wasm32-wasi",
+                "-mexec-model=reactor",
+                "-std=c17",
+                "-Oz",
+                "-UNDEBUG",
+                "-Wall",
+                "-Wextra",
+            ])
             .args(["-Wno-missing-field-initializers", "-Wl,--strip-debug,-z,stack-size=1048576"])
             .args(["-Ibuild/gen", "-Isdk", "build/gen/plugin.c", "build/gen/plugin_component_type.o"])
             .args(&sources)
@@ -181,7 +191,7 @@ impl Project {
             let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let object = objects.join(format!("{name}.o"));
             self.ziglang(tools, &programs, &format!("compiling {name}"))
-                .args(["cc", "-target", "wasm32-wasi", "-std=c17", "-Oz", "-Wall", "-Wextra"])
+                .args(["cc", "-target", "wasm32-wasi", "-std=c17", "-Oz", "-UNDEBUG", "-Wall", "-Wextra"])
                 .args(["-Wno-missing-field-initializers", "-Ibuild/gen", "-Isdk", "-c"])
                 .args([source.as_path(), Path::new("-o"), &object])
                 .run(told)?;
@@ -198,7 +208,7 @@ impl Project {
                 "-fno-exceptions",
                 "-fno-rtti",
             ])
-            .args(["-Oz", "-Wall", "-Wextra", "-Wno-missing-field-initializers"])
+            .args(["-Oz", "-UNDEBUG", "-Wall", "-Wextra", "-Wno-missing-field-initializers"])
             .args(["-Wno-missing-designated-field-initializers", "-Wl,--strip-debug,-z,stack-size=1048576"])
             .args(["-Ibuild/gen", "-Isdk"])
             .args(sources(&self.folder.join("src"), &["cpp"])?)

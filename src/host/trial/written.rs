@@ -128,6 +128,12 @@ impl Maker {
         self.announce(&name, &mut data, &uuid);
 
         let next = Timestamp::from_ns(self.now.ns() + u64::from(number > 1) * 1_000_000_000);
+        if name == "run_finished" {
+            let usual = json!({
+                "status": "successful", "started": self.now.to_string(), "finished": next.to_string(), "totals": {},
+            });
+            usual.as_object().into_iter().flatten().for_each(|(key, value)| set(&mut data, key, value.clone()));
+        }
         let usual = [
             ("schema", json!(Event::SCHEMA)),
             ("counter", json!(number)),
@@ -218,10 +224,26 @@ fn start(data: &mut Map<String, Value>, uuid: &Value) {
 
 #[cfg(test)]
 mod tests {
+    use playwarden_event::Status;
+
     use super::*;
 
     fn events(text: &str) -> Vec<Event> {
         journal(text).unwrap().text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_run_ends_well_unless_the_line_says_otherwise() {
+        let list = events(
+            "{\"event\":\"verbose\"}\n{\"event\":\"run_finished\",\"status\":\"failed\"}\n{\"event\":\"run_finished\"}\n",
+        );
+        let ended = |event: &Event| match event.kind() {
+            EventKind::RunFinished(outcome) => Some((outcome.status, outcome.finished.to_string())),
+            _ => None,
+        };
+        assert_eq!(ended(&list[1]).unwrap().0, Status::Failed);
+        let (status, finished) = ended(&list[2]).unwrap();
+        assert_eq!((status, finished), (Status::Successful, list[2].head().created.to_string()));
     }
 
     #[test]

@@ -42,9 +42,11 @@ pub(super) fn build(context: &Context, arguments: &BuildArguments) -> Result<Exi
     })?;
     let path = built.path.strip_prefix(context.cwd()).unwrap_or(&built.path).display();
     let identity = plugin.identity();
-    let hooks = plugin.hooks().names().join(", ");
+    // Each interface, not each hook: who forgot a question of the policy in `wit/plugin.wit` sees it here.
+    let survey = playwarden_sandbox::Survey::of(&built.component);
+    let offers = survey.offers().collect::<Vec<_>>().join(", ");
     let shown = size(built.component.len() as u64);
-    terminal::out(&format!("{path}  {shown}  {hooks}\nsha256 {}\n", identity.sha256));
+    terminal::out(&format!("{path}  {shown}  {offers}\nsha256 {}\n", identity.sha256));
     Ok(Exit::Success)
 }
 

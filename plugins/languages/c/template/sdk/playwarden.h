@@ -18,6 +18,9 @@
 #include "plugin.h"
 
 #include <assert.h>
+#ifdef NDEBUG
+#error "a policy keeps its assertions: build it without NDEBUG"
+#endif
 
 #ifdef __cplusplus
 extern "C" {
