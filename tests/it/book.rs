@@ -16,10 +16,11 @@
 #[expect(dead_code, clippy::print_stdout, reason = "a program that the book shows: here it only has to compile")]
 mod library;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, available_parallelism};
+use std::{fs, iter};
 
 use crate::support::{Project, guest, ran, venv};
 
@@ -165,13 +166,20 @@ fn pages() -> Vec<PathBuf> {
 fn the_commands_of_the_readme_and_the_book_do_what_is_said() {
     let pages: Vec<(PathBuf, String)> =
         pages().into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect();
+    // No more at once than there are processors: a page's commands are tried at the pace at which they are used.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mine = iter::from_fn(|| pages.get(next.fetch_add(1, Ordering::Relaxed)));
+        mine.map(|(path, text)| (path, carry_out(text))).collect::<Vec<_>>()
+    };
     let results: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = pages.iter().map(|(_, text)| scope.spawn(|| carry_out(text))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        let threads: Vec<_> = (0..available_parallelism().unwrap().get()).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
+    assert_eq!(results.len(), pages.len());
     let mut wrong = Vec::new();
     let mut total = 0;
-    for ((path, _), result) in pages.iter().zip(results) {
+    for (path, result) in results {
         let name = path.file_name().unwrap().display();
         match result {
             Err(why) => wrong.push(format!("{name}: {why}")),
