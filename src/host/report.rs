@@ -14,3 +14,9 @@ pub mod tried;
 
 pub use notice::notice;
 pub use progress::Progress;
+
+/// Returns a number of things in words: `1 host`, `2 hosts`.
+pub fn counted(number: impl Into<u64>, thing: &str) -> String {
+    let number = number.into();
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}

@@ -18,9 +18,17 @@ const RUST: &str = "install Rust with rustup, then `rustup target add wasm32-was
 /// The world of a template.
 const WORLD: &str = "plugin";
 
-/// Where an interpreter loads a plugin's modules once, when the component is made.
-const WHILE_LOADING: &str =
-    "code outside of hooks runs while the plugin is built: it must not ask the host for anything";
+/// What cargo says of a target that is not there.
+const NO_TARGET: &str = "target may not be installed";
+
+/// What a program has to be that was installed for the project.
+const AGAIN: &str =
+    "what was installed for the project is not whole: remove `.tools` and `node_modules`, and build again";
+
+/// Where an interpreter loads a plugin's modules once, when the component is made. What asks the host there ends in a trap,
+/// for which each tool has words of its own.
+const WHILE_LOADING: &str = "the host was asked for something while a module was loaded: what stands outside of hooks runs when the plugin is \
+                             built, so ask inside of a hook";
 
 /// What a component of one build is.
 #[derive(Clone, Debug)]
@@ -79,9 +87,9 @@ impl Project {
     }
 
     fn rust(&self, told: Told<'_>) -> Result<PathBuf, BuildError> {
-        let build = Step::new("compiling", "cargo", &self.folder, RUST).hint(RUST);
+        let build = Step::new("compiling", "cargo", &self.folder, RUST).hint_at(NO_TARGET, RUST);
         let args = ["build", "--release", "--target", "wasm32-wasip2", "--message-format=json-render-diagnostics"];
-        let said = build.args(args).run(told)?;
+        let said = build.args(args).prints_data().run(told)?;
         // The SDK is no component: the last one is the plugin.
         let made = said.lines().filter_map(component_of).next_back();
         made.ok_or_else(|| BuildError::Component {
@@ -96,9 +104,10 @@ impl Project {
         // For the author's editor; the component is made without.
         let bindings = self.folder.join("build/gen");
         clear(&bindings)?;
-        let generate = Step::new("generating bindings", &tool, &self.folder, "");
+        let generate = Step::new("generating bindings", &tool, &self.folder, AGAIN);
         generate.args(["-q", "-d", "wit", "-w", &self.world, "bindings"]).args([&bindings]).run(told)?;
-        let make = Step::new("making a component", &tool, &self.folder, "").hint(WHILE_LOADING);
+        let make = Step::new("making a component", &tool, &self.folder, AGAIN)
+            .hint_at("trapping stub: playwarden:plugin/", WHILE_LOADING);
         make.args(["-q", "-d", "wit", "-w", &self.world, "componentize", "-p", "src", "plugin", "-o"])
             .args([path])
             // Where its packages are.
@@ -116,10 +125,10 @@ impl Project {
         told: Told<'_>,
     ) -> Result<PathBuf, BuildError> {
         let programs = tools::node(tools, &self.folder, told)?;
-        let make = Step::new("making a component", programs.join("componentize-qjs"), &self.folder, "");
+        let make = Step::new("making a component", programs.join("componentize-qjs"), &self.folder, AGAIN);
         make.args(["-w", "wit", "-n", &self.world, "-j", source, "--sync", "-o"])
             .args([path])
-            .hint(WHILE_LOADING)
+            .hint_at("` has not been defined", WHILE_LOADING)
             .run(told)?;
         Ok(path.to_owned())
     }
@@ -127,7 +136,7 @@ impl Project {
     fn typescript(&self, tools: Option<&Path>, path: &Path, told: Told<'_>) -> Result<PathBuf, BuildError> {
         let programs = tools::node(tools, &self.folder, told)?;
         clear(&self.folder.join("build/js"))?;
-        Step::new("compiling", programs.join("tsc"), &self.folder, "").args(["-p", "."]).run(told)?;
+        Step::new("compiling", programs.join("tsc"), &self.folder, AGAIN).args(["-p", "."]).run(told)?;
         self.javascript(tools, "build/js/plugin.js", path, told)
     }
 
@@ -137,7 +146,7 @@ impl Project {
         clear(&bindings)?;
         World::read(self)?.for_go(&bindings)?;
         let core = folder.join("core.wasm");
-        let build = Step::new("compiling", programs.join("go"), &self.folder, "")
+        let build = Step::new("compiling", programs.join("go"), &self.folder, AGAIN)
             .env("GOOS", "wasip1")
             .env("GOARCH", "wasm")
             .env("GOCACHE", tools.join("go-cache"))
@@ -247,7 +256,7 @@ impl Project {
     }
 
     fn ziglang(&self, tools: &Path, programs: &Path, what: &str) -> Step {
-        let step = Step::new(what, programs.join("python"), &self.folder, "").args(["-m", "ziglang"]);
+        let step = Step::new(what, programs.join("python"), &self.folder, AGAIN).args(["-m", "ziglang"]);
         step.env("ZIG_GLOBAL_CACHE_DIR", tools.join("zig-cache")).env("ZIG_LOCAL_CACHE_DIR", tools.join("zig-cache"))
     }
 }

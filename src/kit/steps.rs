@@ -52,7 +52,8 @@ pub(crate) struct Step {
     what: String,
     command: Command,
     install: String,
-    hint: Option<String>,
+    data: bool,
+    hints: Vec<(&'static str, String)>,
 }
 
 impl Step {
@@ -60,7 +61,9 @@ impl Step {
     pub(crate) fn new(what: &str, program: impl AsRef<OsStr>, folder: &Path, install: &str) -> Self {
         let mut command = Command::new(program);
         command.current_dir(folder).stdin(Stdio::null());
-        Self { what: what.to_owned(), command, install: install.to_owned(), hint: None }
+        // Tools in Rust would show where they are themselves.
+        command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
+        Self { what: what.to_owned(), command, install: install.to_owned(), data: false, hints: Vec::new() }
     }
 
     pub(crate) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
@@ -73,9 +76,20 @@ impl Step {
         self
     }
 
+    /// What it prints to standard output is for us, and not shown to anyone.
+    pub(crate) fn prints_data(mut self) -> Self {
+        self.data = true;
+        self
+    }
+
     /// What can be done when it ends badly.
-    pub(crate) fn hint(mut self, hint: &str) -> Self {
-        self.hint = Some(hint.to_owned());
+    pub(crate) fn hint(self, hint: &str) -> Self {
+        self.hint_at("", hint)
+    }
+
+    /// What can be done when it ends badly with these words. The first that suits is given.
+    pub(crate) fn hint_at(mut self, words: &'static str, hint: &str) -> Self {
+        self.hints.push((words, hint.to_owned()));
         self
     }
 
@@ -97,13 +111,15 @@ impl Step {
             }
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        let printed = [output.stdout, output.stderr].concat();
+        let is_data = self.data && !output.stderr.is_empty();
+        let printed = if is_data { output.stderr } else { [output.stdout, output.stderr].concat() };
         let from = printed.len().saturating_sub(SHOWN);
         let mut output = String::from_utf8_lossy(&printed[from..]).trim().to_owned();
         if output.is_empty() {
             output = "it printed nothing".to_owned();
         }
-        Err(BuildError::Step { what: self.what.clone(), command: shown(&self.command), output, hint: self.hint })
+        let hint = self.hints.into_iter().find(|(words, _)| output.contains(words)).map(|(_, hint)| hint);
+        Err(BuildError::Step { what: self.what.clone(), command: shown(&self.command), output, hint })
     }
 }
 

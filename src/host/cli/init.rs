@@ -99,7 +99,6 @@ fn write(context: &Context, dir: &Path) -> Result<(), Failed> {
         written => written.map_err(failed(&schema, "cannot be written"))?,
     }
     let jobs: Vec<_> = project.playbooks.iter().map(|(_, name)| format!("`{name}`")).collect();
-    let s = if jobs.len() == 1 { "" } else { "s" };
     let first = &project.playbooks[0].1;
     // From another folder the file has to be named.
     let file = match dir.components().any(|part| part != std::path::Component::CurDir) {

@@ -155,8 +155,7 @@ fn visible(text: &str) -> Cow<'_, str> {
 fn count(findings: &Findings, base: &Path) -> String {
     let number = |severity, word: &str| {
         let number = findings.list.iter().filter(|finding| finding.severity == severity).count();
-        let ending = if number == 1 { "" } else { "s" };
-        (number > 0).then(|| format!("{number} {word}{ending}"))
+        (number > 0).then(|| counted(number, word))
     };
     let numbers = [number(Severity::Error, "error"), number(Severity::Warning, "warning")];
     let numbers: Vec<_> = numbers.into_iter().flatten().collect();

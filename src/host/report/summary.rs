@@ -77,12 +77,11 @@ fn tail(outcome: &Outcome, whole: bool) -> String {
     };
     let run = outcome.totals.run;
     if run.hosts > 0 {
-        let hosts = if run.hosts == 1 { "host" } else { "hosts" };
         writeln!(
             text,
-            "  {} {hosts}: {} failed, {} unreachable, {} changed; tasks: ok {}, changed {}, failed {}, skipped {}, \
+            "  {}: {} failed, {} unreachable, {} changed; tasks: ok {}, changed {}, failed {}, skipped {}, \
              rescued {}, ignored {}; {}",
-            run.hosts,
+            counted(run.hosts, "host"),
             run.hosts_failed,
             run.hosts_unreachable,
             run.hosts_changed,

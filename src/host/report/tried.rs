@@ -111,7 +111,7 @@ impl Sum {
             }
             None if !came_to.verdicts.is_empty() => {
                 self.warned += 1;
-                format!("{} warnings, the first: {}", came_to.verdicts.len(), came_to.verdicts[0].said.reason.text)
+                format!("{}, the first: {}", counted(came_to.verdicts.len(), "warning"), came_to.verdicts[0].said.reason.text)
             }
             None => "nothing to object to".to_owned(),
         };
@@ -119,7 +119,7 @@ impl Sum {
         if !came_to.spared.is_empty() {
             let hosts: BTreeSet<&str> = came_to.spared.iter().map(|(host, _)| host.as_str()).collect();
             let count = came_to.spared.len();
-            writeln!(text, "          would not have happened: {count} starts on {}", named(&hosts)).ok();
+            writeln!(text, "          would not have happened: {} on {}", counted(count, "start"), named(&hosts)).ok();
             self.starts += count;
             self.hosts.extend(hosts.into_iter().map(str::to_owned));
         }
@@ -133,11 +133,12 @@ impl Sum {
     #[must_use]
     pub fn text(&self) -> String {
         let Self { runs, canceled, warned, broken, starts, hosts, text } = self;
-        let broken = if *broken > 0 { format!(", it broke {broken} times") } else { String::new() };
+        let broken = if *broken > 0 { format!(", it broke {}", counted(*broken, "time")) } else { String::new() };
         format!(
             "{text}{canceled} of {runs} runs would have been canceled, {warned} warned of{broken}; \
-             {starts} starts on {} hosts would not have happened\n",
-            hosts.len()
+             {} on {} would not have happened\n",
+            counted(*starts, "start"),
+            counted(hosts.len(), "host")
         )
     }
 }

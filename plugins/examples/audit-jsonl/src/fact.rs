@@ -124,9 +124,13 @@ struct Cause {
 }
 
 /// Returns whether an event is a fact that this configuration wants.
-pub(crate) fn is_wanted(kind: &EventKind, config: &Config) -> bool {
+pub(crate) fn is_wanted(event: &Event, config: &Config) -> bool {
     use EventKind as K;
-    match kind {
+    let is_of_task = event.kind.name().starts_with("runner_");
+    if is_of_task && event.action.as_ref().is_some_and(|action| config.except_actions.contains(action)) {
+        return false;
+    }
+    match event.kind {
         K::RunnerOnStart => config.include_start,
         K::RunnerOnSkipped | K::RunnerItemOnSkipped => config.include_skipped,
         K::RunStarted | K::StatusChanged | K::PolicyVerdict | K::PluginFault | K::CallbackFailed | K::StartFailed => {

@@ -39,7 +39,7 @@ impl AuditJsonl {
         let last = self.trail(source)?.last;
         let mut lines = String::new();
         let mut written = last;
-        for event in events.iter().filter(|event| event.counter > last && fact::is_wanted(&event.kind, &self.config)) {
+        for event in events.iter().filter(|event| event.counter > last && fact::is_wanted(event, &self.config)) {
             let details = event.details(source);
             lines += &Fact::of(source, &self.who, event, &details, &self.config).line()?;
             lines.push('\n');

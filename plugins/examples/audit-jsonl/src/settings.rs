@@ -12,6 +12,7 @@ pub(crate) struct Config {
     pub(crate) include_start: bool,
     pub(crate) include_skipped: bool,
     pub(crate) include_args: bool,
+    pub(crate) except_actions: Vec<String>,
 }
 
 impl Default for Config {
@@ -23,6 +24,7 @@ impl Default for Config {
             include_start: false,
             include_skipped: true,
             include_args: false,
+            except_actions: Vec::new(),
         }
     }
 }

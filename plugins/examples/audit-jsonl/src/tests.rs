@@ -15,7 +15,7 @@ fn lines(journal: &str, config: &str) -> Vec<Value> {
     let config = config.unwrap();
     let who: Who = serde_json::from_str(r#"{"user":"ann","reason":"CHG-7","plan":{}}"#).unwrap();
     let run = Recording::read(journal).unwrap();
-    let wanted = run.events.iter().filter(|event| fact::is_wanted(&event.kind, &config));
+    let wanted = run.events.iter().filter(|event| fact::is_wanted(event, &config));
     wanted
         .map(|event| Fact::of(&run.source, &who, event, &event.details(&run.source), &config).line().unwrap())
         .map(|line| serde_json::from_str(&line).unwrap())
@@ -93,6 +93,11 @@ fn what_is_written_is_chosen() {
     assert_eq!(count(r#"{"include-start": true}"#, "runner_on_start"), 28);
     assert_eq!(count(r#"{"include-skipped": false}"#, "runner_on_skipped"), 0);
     assert_eq!(count("{}", "runner_on_skipped"), 1);
+
+    let of_assert =
+        |config: &str| lines(DEPLOY, config).iter().filter(|line| line["action"] == "ansible.builtin.assert").count();
+    assert_eq!(of_assert("{}"), 14);
+    assert_eq!(of_assert(r#"{"except-actions": ["ansible.builtin.assert"]}"#), 0);
 
     let args = lines(DEPLOY, r#"{"include-args": true}"#);
     let folder = args.iter().find(|line| line["item"] == "pool").unwrap();

@@ -6,6 +6,7 @@ package main
 import (
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -14,9 +15,10 @@ import (
 )
 
 type config struct {
-	IncludeStart   bool `config:"include-start"`
-	IncludeSkipped bool `config:"include-skipped"`
-	IncludeArgs    bool `config:"include-args"`
+	IncludeStart   bool     `config:"include-start"`
+	IncludeSkipped bool     `config:"include-skipped"`
+	IncludeArgs    bool     `config:"include-args"`
+	ExceptActions  []string `config:"except-actions"`
 }
 
 type audit struct {
@@ -82,6 +84,9 @@ func cut(text *string) *string {
 }
 
 func (a *audit) isWanted(event *playwarden.Event) bool {
+	if event.IsOfTask() && slices.Contains(a.config.ExceptActions, event.Action) {
+		return false
+	}
 	switch event.Kind {
 	case playwarden.RunnerOnStart:
 		return a.config.IncludeStart

@@ -73,7 +73,7 @@ pub(super) fn test(context: &Context, arguments: &TestArguments) -> Result<Exit,
         return Err(Exit::Usage);
     }
     let bad = results.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::Holds | Verdict::Written)).count();
-    terminal::out(&format!("{} cases, {bad} bad\n", results.len()));
+    terminal::out(&format!("{}, {bad} bad\n", counted(results.len(), "case")));
     Ok(if bad == 0 { Exit::Success } else { Exit::Nothing })
 }
 

@@ -8,11 +8,13 @@
 #include <string.h>
 
 static bool include_start, include_skipped = true, include_args;
+static pw_list except_actions;
 
 static const pw_key keys[] = {
     {"include-start", PW_BOOL, &include_start},
     {"include-skipped", PW_BOOL, &include_skipped},
     {"include-args", PW_BOOL, &include_args},
+    {"except-actions", PW_LIST, &except_actions},
 };
 PW_CONFIG(keys, NULL)
 
@@ -59,7 +61,14 @@ static pw_string cut(pw_string text) {
     return text;
 }
 
+static bool is_of_task(const pw_event *event) {
+    return event->kind.tag >= PW_KIND(RUNNER_ON_START) &&
+           event->kind.tag <= PW_KIND(RUNNER_ITEM_ON_SKIPPED);
+}
+
 static bool is_wanted(const pw_event *event) {
+    if (is_of_task(event) && pw_has(except_actions, text_or_none(event->action)))
+        return false;
     switch (event->kind.tag) {
     case PW_KIND(RUNNER_ON_START):
         return include_start;
@@ -86,11 +95,6 @@ static bool is_wanted(const pw_event *event) {
 }
 
 // ---- What is read of `event_data`.
-
-static bool is_of_task(const pw_event *event) {
-    return event->kind.tag >= PW_KIND(RUNNER_ON_START) &&
-           event->kind.tag <= PW_KIND(RUNNER_ITEM_ON_SKIPPED);
-}
 
 // JSON at a pointer. Of a result whose data did not come with it, since it is larger than 1 MiB,
 // there is none: asking for all of it could break the memory limit.

@@ -185,6 +185,15 @@ bool pw_json_member(pw_string *rest, pw_string *key, pw_string *value) {
     return true;
 }
 
+bool pw_json_item(pw_string *rest, pw_string *item) {
+    if (!take(rest, '['))
+        take(rest, ',');
+    if (peek(rest) == ']' || !rest->len)
+        return false;
+    *item = take_value(rest);
+    return true;
+}
+
 // ---- Writing in one form.
 
 // The fewest digits that are this number and no other: `digits` without a point, which is behind
@@ -310,16 +319,16 @@ void pw_append_json(pw_buffer *buffer, pw_string json) {
     case '{':
         append_object(buffer, json);
         break;
-    case '[':
-        take(&json, '[');
+    case '[': {
         append_bytes(buffer, "[", 1);
-        for (const char *between = ""; peek(&json) != ']' && json.len; between = ",") {
+        pw_string item;
+        for (const char *between = ""; pw_json_item(&json, &item); between = ",") {
             pw_append(buffer, "%s", between);
-            pw_append_json(buffer, take_value(&json));
-            take(&json, ',');
+            pw_append_json(buffer, item);
         }
         append_bytes(buffer, "]", 1);
         break;
+    }
     case '"':
         pw_append_quoted(buffer, pw_json_text(json));
         break;

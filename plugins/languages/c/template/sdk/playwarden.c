@@ -400,9 +400,13 @@ static const char *described(pw_string json) {
     }
 }
 
+static void tell_wrong_at(const char *pointer, const char *what, pw_string json,
+                          const char *expected) {
+    pw_problem(PW_ERROR, pointer, "invalid %s: %s, expected %s", what, described(json), expected);
+}
+
 static void tell_wrong(const pw_key *key, const char *what, pw_string json, const char *expected) {
-    pw_problem(PW_ERROR, pointer_to(pw_string_of(key->name)), "invalid %s: %s, expected %s", what,
-               described(json), expected);
+    tell_wrong_at(pointer_to(pw_string_of(key->name)), what, json, expected);
 }
 
 static bool is_number(pw_string json) {
@@ -425,6 +429,32 @@ static void read_word(const pw_key *key, pw_string json) {
     }
     pw_problem(PW_ERROR, pointer_to(pw_string_of(key->name)), "`%.*s` is not one of %s",
                PW_ARG(word), all);
+}
+
+static void read_list(const pw_key *key, pw_string json) {
+    if (json.ptr[0] != '[') {
+        tell_wrong(key, "type", json, "a sequence");
+        return;
+    }
+    const char **texts = NULL;
+    size_t count = 0;
+    for (pw_string item; pw_json_item(&json, &item); count++) {
+        if (item.ptr[0] != '"') {
+            const char *pointer = pointer_to(pw_string_of(key->name));
+            tell_wrong_at(pw_text("%s/%zu", pointer, count), "type", item, "a string");
+            return;
+        }
+        texts = pw_realloc(texts, (count + 1) * sizeof *texts);
+        texts[count] = pw_keep(pw_json_text(item));
+    }
+    *(pw_list *)key->value = (pw_list){texts, count};
+}
+
+bool pw_has(pw_list list, pw_string text) {
+    for (size_t i = 0; i < list.len; i++)
+        if (pw_equal(text, pw_string_of(list.ptr[i])))
+            return true;
+    return false;
 }
 
 static void read_value(const pw_key *key, pw_string json) {
@@ -461,6 +491,9 @@ static void read_value(const pw_key *key, pw_string json) {
         break;
     case PW_WORD:
         read_word(key, json);
+        break;
+    case PW_LIST:
+        read_list(key, json);
         break;
     }
 }
@@ -509,6 +542,7 @@ pw_string pw_schema_(void) {
         [PW_BOOL] = "\"type\":\"boolean\"",
         [PW_TEXT] = "\"type\":\"string\"",
         [PW_WORD] = "\"enum\":[",
+        [PW_LIST] = "\"type\":\"array\",\"items\":{\"type\":\"string\"}",
     };
     pw_buffer schema = {0};
     pw_append(&schema, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");

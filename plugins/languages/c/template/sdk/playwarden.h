@@ -149,6 +149,14 @@ const char *pw_output_append(const char *name, const void *bytes, size_t size);
 
 // ---- Configuration: `config` of the plugin in runner.toml.
 
+// The value of a PW_LIST; it lives as long as the plugin. {0} is the empty one.
+typedef struct {
+    const char *const *ptr;
+    size_t len;
+} pw_list;
+
+bool pw_has(pw_list list, pw_string text);
+
 // One key: where its value goes. What the variable holds at first is the default.
 typedef enum {
     PW_COUNT,  // uint32_t
@@ -156,6 +164,7 @@ typedef enum {
     PW_BOOL,   // bool
     PW_TEXT,   // const char *
     PW_WORD,   // int: the place in `words`
+    PW_LIST,   // pw_list: texts, such as names of hosts
 } pw_key_type;
 
 typedef struct {
@@ -192,6 +201,8 @@ pw_string pw_json_text(pw_string json);
 
 // Members of a JSON object: while (pw_json_member(&rest, &key, &value)). The key is decoded.
 bool pw_json_member(pw_string *rest, pw_string *key, pw_string *value);
+// Items of a JSON array: while (pw_json_item(&rest, &item)).
+bool pw_json_item(pw_string *rest, pw_string *item);
 
 // ---- Hooks. Each macro takes the name of a function, and stands behind it in src/plugin.c.
 

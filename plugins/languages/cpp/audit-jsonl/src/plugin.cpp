@@ -16,17 +16,26 @@ using playwarden::view;
 using Text = std::optional<std::string_view>;
 
 bool include_start, include_skipped = true, include_args;
+pw_list except_actions;
 
 const pw_key keys[] = {
     {.name = "include-start", .type = PW_BOOL, .value = &include_start},
     {.name = "include-skipped", .type = PW_BOOL, .value = &include_skipped},
     {.name = "include-args", .type = PW_BOOL, .value = &include_args},
+    {.name = "except-actions", .type = PW_LIST, .value = &except_actions},
 };
 
 // Who started the run, and what for, where the host knows it.
 std::optional<std::string> user, reason;
 
+bool is_of_task(const pw_event &event) {
+    return event.kind.tag >= PW_KIND(RUNNER_ON_START) &&
+           event.kind.tag <= PW_KIND(RUNNER_ITEM_ON_SKIPPED);
+}
+
 bool is_wanted(const pw_event &event) {
+    if (is_of_task(event) && event.action.is_some && pw_has(except_actions, event.action.val))
+        return false;
     switch (event.kind.tag) {
     case PW_KIND(RUNNER_ON_START):
         return include_start;
@@ -57,15 +66,10 @@ struct Details {
     const pw_source &source;
     const pw_event &event;
 
-    bool is_of_task() const {
-        return event.kind.tag >= PW_KIND(RUNNER_ON_START) &&
-               event.kind.tag <= PW_KIND(RUNNER_ITEM_ON_SKIPPED);
-    }
-
     // JSON at a pointer. Of a result whose data did not come with it, since it is larger than 1
     // MiB, there is none: asking for all of it could break the memory limit.
     Text at(const char *pointer) const {
-        if (is_of_task() && !event.data.is_some)
+        if (is_of_task(event) && !event.data.is_some)
             return {};
         return found(pw_data(&source, event.counter, pointer));
     }
@@ -200,12 +204,12 @@ void Lines::add(const pw_source &source, const pw_event &event) {
     text("role", view(event.role));
     text("task", view(event.task));
     text("action", view(event.action));
-    if (details.is_of_task())
+    if (is_of_task(details.event))
         text("path", details.text({"/task_path"}));
     text("item", view(event.item));
     if (event.item_number.is_some)
         pw_append(&buffer, ",\"item_number\":%u", event.item_number.val);
-    if (details.is_of_task())
+    if (is_of_task(details.event))
         json("attempt", details.at("/res/attempts"));
     if (include_args) {
         Text args = details.at("/res/invocation/module_args");
@@ -216,7 +220,7 @@ void Lines::add(const pw_source &source, const pw_event &event) {
     if (event.duration_ms.is_some)
         pw_append(&buffer, ",\"duration_ms\":%llu", event.duration_ms.val);
     marks(event);
-    if (details.is_of_task()) {
+    if (is_of_task(details.event)) {
         text("message", cut(view(event.message)));
     } else {
         text("plugin", details.text({"/plugin/name", "/cause/name"}));

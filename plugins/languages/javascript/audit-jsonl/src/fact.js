@@ -1,7 +1,7 @@
 // One event as one line: who did what, where, to which end.
 
 import { Numeral, exact, write } from "./json.js";
-import { boolean, name, rfc3339, table } from "./sdk/index.js";
+import { boolean, list, name, rfc3339, table, text } from "./sdk/index.js";
 
 /** No text of a line is longer, in bytes. */
 const TEXT_LIMIT = 1024;
@@ -10,11 +10,14 @@ export const config = table({
   includeStart: boolean(false),
   includeSkipped: boolean(true),
   includeArgs: boolean(false),
+  exceptActions: list(text(), []),
 });
 
 /** Whether an event is a fact that this configuration wants. */
 export function isWanted(event, config) {
-  switch (name(event.kind)) {
+  const kind = name(event.kind);
+  if (kind.startsWith("runner_") && config.exceptActions.some((action) => action === event.action)) return false;
+  switch (kind) {
     case "runner_on_start":
       return config.includeStart;
     case "runner_on_skipped":

@@ -1,7 +1,7 @@
 """One event as one line: who did what, where, to which end."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -35,11 +35,15 @@ class Config:
     include_start: bool = False
     include_skipped: bool = True
     include_args: bool = False
+    except_actions: list[str] = field(default_factory=list)
 
 
 def is_wanted(event: Event, config: Config) -> bool:
     """Whether an event is a fact that this configuration wants."""
-    match name(event.kind):
+    kind = name(event.kind)
+    if kind.startswith("runner_") and event.action in config.except_actions:
+        return False
+    match kind:
         case "runner_on_start":
             return config.include_start
         case "runner_on_skipped" | "runner_item_on_skipped":

@@ -2,7 +2,7 @@
 
 import { Numeral, exact, write } from "./json.js";
 import type { Json } from "./json.js";
-import { boolean, name, rfc3339, table } from "./sdk/index.js";
+import { boolean, list, name, rfc3339, table, text } from "./sdk/index.js";
 import type { Event, Finish, Source } from "./sdk/index.js";
 
 /** No text of a line is longer, in bytes. */
@@ -12,6 +12,7 @@ export const config = table({
   includeStart: boolean(false),
   includeSkipped: boolean(true),
   includeArgs: boolean(false),
+  exceptActions: list(text(), []),
 });
 
 type Config = ReturnType<typeof config.read>;
@@ -29,7 +30,9 @@ export interface Fact {
 
 /** Whether an event is a fact that this configuration wants. */
 export function isWanted(event: Event, config: Config): boolean {
-  switch (name(event.kind)) {
+  const kind = name(event.kind);
+  if (kind.startsWith("runner_") && config.exceptActions.some((action) => action === event.action)) return false;
+  switch (kind) {
     case "runner_on_start":
       return config.includeStart;
     case "runner_on_skipped":

@@ -12,6 +12,7 @@ pub var config: struct {
     include_start: bool = false,
     include_skipped: bool = true,
     include_args: bool = false,
+    except_actions: []const []const u8 = &.{},
 } = .{};
 
 /// Who started the run, and what for, where the host knows it.
@@ -76,6 +77,9 @@ fn cut(text: ?[]const u8) ?[]const u8 {
 }
 
 fn isWanted(event: playwarden.Event) bool {
+    if (event.isOfTask()) for (config.except_actions) |action| {
+        if (std.mem.eql(u8, action, event.action orelse "")) return false;
+    };
     return switch (event.kind) {
         .runner_on_start => config.include_start,
         .runner_on_skipped, .runner_item_on_skipped => config.include_skipped,

@@ -174,6 +174,7 @@ fn read(comptime T: type, value: Value, pointer: []const u8, problems: *Problems
         },
         .bool => return if (value == .bool) value.bool else wrong(T, "type", value, "a boolean", pointer, problems),
         .pointer => {
+            if (T == []const []const u8) return readList(value, pointer, problems);
             if (value != .string) return wrong(T, "type", value, "a string", pointer, problems);
             return try playwarden.keep(value.string);
         },
@@ -189,6 +190,17 @@ fn read(comptime T: type, value: Value, pointer: []const u8, problems: *Problems
         },
         else => @compileError("a configuration has no fields of type " ++ @typeName(T)),
     }
+}
+
+fn readList(value: Value, pointer: []const u8, problems: *Problems) !?[]const []const u8 {
+    const List = []const []const u8;
+    if (value != .array) return wrong(List, "type", value, "a sequence", pointer, problems);
+    const list = try playwarden.memory().alloc([]const u8, value.array.items.len);
+    for (list, value.array.items, 0..) |*text, item, i| {
+        const place = try playwarden.format("{s}/{d}", .{ pointer, i });
+        text.* = try read([]const u8, item, place, problems) orelse return null;
+    }
+    return try playwarden.kept.dupe([]const u8, list);
 }
 
 fn wrong(
@@ -276,7 +288,10 @@ fn schemaOfType(comptime T: type) []const u8 {
         .int => "\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295",
         .float => "\"type\":\"number\"",
         .bool => "\"type\":\"boolean\"",
-        .pointer => "\"type\":\"string\"",
+        .pointer => if (T == []const []const u8)
+            "\"type\":\"array\",\"items\":{\"type\":\"string\"}"
+        else
+            "\"type\":\"string\"",
         .@"enum" => |words| blk: {
             var list: []const u8 = "\"enum\":[";
             for (words.field_names, 0..) |word, i| list = list ++ (if (i > 0) "," else "") ++ "\"" ++ keyOf(word) ++ "\"";

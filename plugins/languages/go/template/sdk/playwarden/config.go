@@ -29,11 +29,12 @@ type Rules interface{ Problems() []Problem }
 
 // LoadConfig reads the plugin's `config` of runner.toml into a struct, and returns all that is wrong with it. Export does
 // so before the first call. A field has its key as a tag; what it holds before is the default, a pointer is nil without
-// its key. Types are uint32, float64, bool and string, and pointers to them; `words` has all that a string may be:
+// its key. Types are uint32, float64, bool, string and []string, and pointers to them; `words` has all that a string may be:
 //
 //	type config struct {
 //		MaxFailed *uint32 `config:"max-failed"`
 //		Window    string  `config:"window" words:"run,play"`
+//		Groups    []string `config:"groups"`
 //	}
 func LoadConfig(config any) []Problem {
 	var values map[string]json.RawMessage
@@ -57,8 +58,9 @@ func LoadConfig(config any) []Problem {
 		pointer := "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 		if i, ok := fields[key]; !ok {
 			unknown = append(unknown, Problem{Pointer: pointer, Message: unknownKey(key, keys)})
-		} else if err := setField(target.Field(i), target.Type().Field(i).Tag.Get("words"), values[key]); err != nil {
-			wrong = append(wrong, Problem{Pointer: pointer, Message: err.Error()})
+		} else {
+			words := target.Type().Field(i).Tag.Get("words")
+			wrong = append(wrong, setField(target.Field(i), words, values[key], pointer)...)
 		}
 	}
 	problems := append(unknown, wrong...)
@@ -96,14 +98,17 @@ func Configured() error {
 // ConfigProblems returns all that is wrong with the configuration.
 func ConfigProblems() []Problem { return LoadConfig(settings) }
 
-func setField(field reflect.Value, words string, raw json.RawMessage) error {
+func setField(field reflect.Value, words string, raw json.RawMessage, pointer string) []Problem {
+	wrong := func(format string, values ...any) []Problem {
+		return []Problem{{Pointer: pointer, Message: fmt.Sprintf(format, values...)}}
+	}
 	if field.Kind() == reflect.Pointer {
 		if string(raw) == "null" {
 			return nil
 		}
 		value := reflect.New(field.Type().Elem())
-		if err := setField(value.Elem(), words, raw); err != nil {
-			return err
+		if problems := setField(value.Elem(), words, raw, pointer); problems != nil {
+			return problems
 		}
 		field.Set(value)
 		return nil
@@ -112,35 +117,50 @@ func setField(field reflect.Value, words string, raw json.RawMessage) error {
 	switch field.Kind() {
 	case reflect.Uint32:
 		if !strings.HasPrefix(what, "integer") {
-			return fmt.Errorf("invalid type: %s, expected u32", what)
+			return wrong("invalid type: %s, expected u32", what)
 		}
 		number, err := strconv.ParseUint(string(raw), 10, 32)
 		if err != nil {
-			return fmt.Errorf("invalid value: %s, expected u32", what)
+			return wrong("invalid value: %s, expected u32", what)
 		}
 		field.SetUint(number)
 	case reflect.Float64:
 		number, err := strconv.ParseFloat(string(raw), 64)
 		if err != nil {
-			return fmt.Errorf("invalid type: %s, expected f64", what)
+			return wrong("invalid type: %s, expected f64", what)
 		}
 		field.SetFloat(number)
 	case reflect.Bool:
 		if !strings.HasPrefix(what, "boolean") {
-			return fmt.Errorf("invalid type: %s, expected a boolean", what)
+			return wrong("invalid type: %s, expected a boolean", what)
 		}
 		field.SetBool(string(raw) == "true")
 	case reflect.String:
 		text, ok := Text(string(raw))
 		switch {
 		case !ok && words != "":
-			return fmt.Errorf("invalid type: %s, expected string or map", what)
+			return wrong("invalid type: %s, expected string or map", what)
 		case !ok:
-			return fmt.Errorf("invalid type: %s, expected a string", what)
+			return wrong("invalid type: %s, expected a string", what)
 		case words != "" && !slices.Contains(strings.Split(words, ","), text):
-			return fmt.Errorf("`%s` is not one of `%s`", text, strings.ReplaceAll(words, ",", "`, `"))
+			return wrong("`%s` is not one of `%s`", text, strings.ReplaceAll(words, ",", "`, `"))
 		}
 		field.SetString(text)
+	case reflect.Slice:
+		var items []json.RawMessage
+		if what != "sequence" {
+			return wrong("invalid type: %s, expected a sequence", what)
+		}
+		if err := json.Unmarshal(raw, &items); err != nil {
+			return wrong("%v", err)
+		}
+		list := reflect.MakeSlice(field.Type(), len(items), len(items))
+		for i, item := range items {
+			if problems := setField(list.Index(i), words, item, fmt.Sprintf("%s/%d", pointer, i)); problems != nil {
+				return problems
+			}
+		}
+		field.Set(list)
 	default:
 		panic("a configuration has no fields of type " + field.Type().String())
 	}
