@@ -3,6 +3,8 @@
 //! **Invariant:** nothing here decides anything, and nothing prints: callers
 //! get text and choose the stream.
 
+use std::fmt::Display;
+
 pub mod diagnostic;
 pub mod json;
 pub mod listing;
@@ -16,7 +18,7 @@ pub use notice::notice;
 pub use progress::Progress;
 
 /// Returns a number of things in words: `1 host`, `2 hosts`.
-pub fn counted(number: impl Into<u64>, thing: &str) -> String {
-    let number = number.into();
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+pub fn counted<N: Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+    let s = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {thing}{s}")
 }

@@ -51,5 +51,5 @@ pub fn recorded(events: &Path, job: &str, folder: &Path) -> Result<Recorded, Eve
         diff_mode: false,
         data: Json::of(&serde_json::json!({ "job": job })),
     };
-    Ok(Recorded { info, journal, outcome: None })
+    Ok(Recorded { info, journal, outcome: None, restart_after: Vec::new() })
 }

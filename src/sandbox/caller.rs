@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use wasmtime::component::{Instance as WasmInstance, ResourceTableError};
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{FrameInfo, Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::bindings::playwarden::plugin::types as wit;
 use crate::convert;
@@ -15,6 +15,9 @@ use crate::load::Plugin;
 
 /// Time that a call cut at its deadline gets to come back by itself before it is dropped where it stands.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// So many functions of a guest are named where it broke.
+const FRAMES: usize = 4;
 
 /// A store and the instance in it: what every call goes through.
 pub(crate) struct Caller {
@@ -106,15 +109,42 @@ pub(crate) fn unserved(call: &'static str, why: impl fmt::Display) -> Fault {
 }
 
 fn timeout(call: &'static str, limit: Duration, guest: &Guest) -> Fault {
-    let text = format!("took longer than {limit:?}");
-    Fault { stderr: guest.notes.take_stderr(), ..Fault::new(call, FaultKind::Timeout, text) }
+    Fault { stderr: guest.notes.take_stderr(), ..Fault::new(call, FaultKind::Timeout, too_long(limit)) }
+}
+
+fn too_long(limit: Duration) -> String {
+    format!("took longer than {limit:?}")
+}
+
+/// Says in which functions of the guest it was, innermost first, as far as the component names its functions.
+fn place(err: &wasmtime::Error) -> Option<String> {
+    let frames = err.downcast_ref::<WasmBacktrace>()?.frames();
+    let names = frames.iter().filter_map(FrameInfo::func_name);
+    // An exported function says no more than the name of the call.
+    let mut names: Vec<String> = names.filter(|name| !name.is_empty() && !name.contains('#')).map(readable).collect();
+    // Who calls itself is named once.
+    names.dedup();
+    names.truncate(FRAMES);
+    (!names.is_empty()).then(|| format!(", in `{}`", names.join("` of `")))
+}
+
+/// A function's name as its language has it.
+fn readable(name: &str) -> String {
+    if let Ok(name) = rustc_demangle::try_demangle(name) {
+        return convert::cut(format!("{name:#}"), 100);
+    }
+    let options = cpp_demangle::DemangleOptions::new().no_params();
+    // What is not mangled could be taken for the name of a type.
+    let symbol = cpp_demangle::Symbol::new(name).ok().filter(|_| name.starts_with("_Z"));
+    let demangled = symbol.and_then(|symbol| symbol.demangle_with_options(&options).ok());
+    convert::cut(demangled.unwrap_or_else(|| name.to_owned()), 100)
 }
 
 /// Says what an error of wasmtime's was, in our words where we know better.
 fn broken(call: &'static str, limit: Duration, err: &wasmtime::Error, guest: &Guest) -> Fault {
     let trap = err.downcast_ref::<Trap>();
-    let (kind, text) = if trap == Some(&Trap::Interrupt) {
-        return timeout(call, limit, guest);
+    let (kind, mut text) = if trap == Some(&Trap::Interrupt) {
+        (FaultKind::Timeout, too_long(limit))
     } else if let Some(trouble) = guest.notes.trouble() {
         (FaultKind::Host, trouble)
     } else if guest.memory.refused {
@@ -128,7 +158,12 @@ fn broken(call: &'static str, limit: Duration, err: &wasmtime::Error, guest: &Gu
     } else {
         (FaultKind::Trap, convert::cut(format!("{err:#}"), 4096))
     };
-    Fault { stderr: guest.notes.take_stderr(), ..Fault::new(call, kind, text) }
+    let stderr = guest.notes.take_stderr();
+    // Who has words of its own says more by them.
+    if trap.is_some() && matches!(kind, FaultKind::Timeout | FaultKind::Trap) && stderr.is_empty() {
+        text += &place(err).unwrap_or_default();
+    }
+    Fault { stderr, ..Fault::new(call, kind, text) }
 }
 
 fn trapped(trap: Trap) -> String {
@@ -139,5 +174,27 @@ fn trapped(trap: Trap) -> String {
         Trap::StackOverflow => "used up its stack".to_owned(),
         Trap::CannotEnterComponent => "is dead after an earlier fault".to_owned(),
         other => format!("trapped: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn names_of_functions_are_shown_as_their_language_has_them() {
+        let names = [
+            ("evaluate", "evaluate"),
+            ("f", "f"),
+            ("_ZN11reaches_out3Try7outcome17h2a246372ba105af9E", "reaches_out::Try::outcome"),
+            ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),
+            ("_ZL8evaluatePK6source6events", "evaluate"),
+            ("main.(*policy).Evaluate", "main.(*policy).Evaluate"),
+        ];
+        for (name, shown) in names {
+            assert_eq!(readable(name), shown);
+        }
+        let cut = readable(&"x".repeat(10_000));
+        assert!(cut.starts_with(&"x".repeat(100)) && cut.len() < 200, "{cut}");
     }
 }

@@ -1,6 +1,7 @@
 //! What an author has: a plugin looked at, tried on events and cases, measured, approved.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use playwarden_event::Status;
 use serde_json::{Value, json};
@@ -106,7 +107,7 @@ fn a_case_that_differs_shows_what_was_expected_and_what_came() {
         .file("cases/one/case.toml", "config = { max-failed-hosts = 0 }\n")
         .file("cases/one/events.jsonl", EVENTS)
         .file("cases/one/expected.json", "{\"verdicts\": [{\"event\": 7, \"verdict\": \"cancel\"}]}")
-        .file("cases/two/case.toml", "confg = { max-failed-hosts = 0 }\n")
+        .file("cases/two/case.toml", "confg = { max-failed-hosts = 0 }\nrestart-after = [3, 0]\n")
         .file("cases/three/events.jsonl", EVENTS);
     let test = |more: &[&str]| {
         project.playwarden(
@@ -114,6 +115,7 @@ fn a_case_that_differs_shows_what_was_expected_and_what_came() {
         )
     };
     let shown = test(&[]).expect(1).stdout;
+    assert!(shown.contains("`restart-after[1]` must be at least 1"), "{shown}");
     assert!(shown.contains("differs  one\n") && shown.contains("-       \"event\": 7,\n"), "{shown}");
     assert!(shown.contains("+       \"event\": 4,\n"), "{shown}");
     assert!(shown.contains("bad      two\n") && shown.contains("did you mean `config`?"), "{shown}");
@@ -190,10 +192,10 @@ fn recorded_runs_tell_what_a_policy_would_have_stopped() {
     let shown = replay(&["--last", "50"]).expect(0).stdout;
     assert!(shown.starts_with("second  good  successful  nothing to object to\n"), "{shown}");
     assert!(shown.contains("first  bad  failed  would have been canceled at event "), "{shown}");
-    assert!(shown.contains("would not have happened: 1 starts on h2\n"), "{shown}");
+    assert!(shown.contains("would not have happened: 1 start on h2\n"), "{shown}");
     assert!(
         shown.ends_with(
-            "1 of 2 runs would have been canceled, 0 warned of; 1 starts on 1 hosts would not have happened\n"
+            "1 of 2 runs would have been canceled, 0 warned of; 1 start on 1 host would not have happened\n"
         )
     );
     assert_eq!(replay(&["--last", "50"]).expect(0).stdout, shown);
@@ -284,6 +286,17 @@ fn a_project_is_written_and_what_is_none_is_told() {
     assert!(none.stderr.contains("there is no `plugin.toml`"), "{}", none.stderr);
     let unbuilt = project.playwarden(&["plugin", "test", "my-policy"]).expect(31);
     assert!(unbuilt.stderr.contains("`playwarden plugin build my-policy` builds it"), "{}", unbuilt.stderr);
+    // What was built before its sources were changed is not what the author means to try.
+    let component = project.path("my-policy/build/my-policy.wasm");
+    fs::create_dir_all(component.parent().unwrap()).unwrap();
+    fs::copy(guest("fail_budget"), &component).unwrap();
+    let _shown = project.playwarden(&["plugin", "test", "my-policy", "--only", "goes-on"]).expect(0);
+    let source =
+        fs::File::options().append(true).open(project.path("my-policy/sdk/playwarden-sdk/src/lib.rs")).unwrap();
+    source.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    let stale = project.playwarden(&["plugin", "test", "my-policy"]).expect(31);
+    let text = "plugin `my-policy` was built before `sdk/playwarden-sdk/src/lib.rs` was changed";
+    assert!(stale.stderr.contains(text), "{}", stale.stderr);
     // A machine without the language.
     let mut build = project.command(&["plugin", "build", "my-policy"]);
     let build = crate::support::ran(build.env("PATH", "/nonexistent").output().unwrap()).expect(12);

@@ -10,11 +10,11 @@ use super::terminal;
 use crate::ansible::syntax_error;
 use crate::config::{Config, Finding, Findings, did_you_mean};
 use crate::plan::{JobPlan, Overrides};
-use crate::report::diagnostic;
+use crate::report::{counted, diagnostic};
 use crate::run::{Trouble, TroubleKind, prepare};
 
 pub(super) fn check(context: &Context, arguments: &CheckArguments) -> Exit {
-    let (findings, jobs, exit) = match find(context, arguments) {
+    let (findings, fine, exit) = match find(context, arguments) {
         Ok(found) => found,
         Err(exit) => return exit,
     };
@@ -22,18 +22,18 @@ pub(super) fn check(context: &Context, arguments: &CheckArguments) -> Exit {
         let json = serde_json::to_string_pretty(&diagnostic::json_findings(&findings, context.cwd()));
         terminal::out(&format!("{}\n", json.unwrap_or_default()));
     } else if findings.list.is_empty() {
-        let s = if jobs == 1 { "" } else { "s" };
-        terminal::out(&format!("runner.toml is fine: {jobs} job{s} checked\n"));
+        terminal::out(&fine);
     } else {
         terminal::out(&diagnostic::render_findings(&findings, context.cwd(), context.color()));
     }
     exit
 }
 
-fn find(context: &Context, arguments: &CheckArguments) -> Result<(Findings, usize, Exit), Exit> {
+/// What was found, what is said if that is nothing, and how the command ends.
+fn find(context: &Context, arguments: &CheckArguments) -> Result<(Findings, String, Exit), Exit> {
     let (config, mut findings) = match context.config() {
         Ok(checked) => checked,
-        Err(findings) => return Ok((findings, 0, Exit::Configuration)),
+        Err(findings) => return Ok((findings, String::new(), Exit::Configuration)),
     };
     if let Some(unknown) = arguments.jobs.iter().find(|name| config.job(name).is_none()) {
         let known = config.jobs.iter().map(|job| job.name.as_str());
@@ -78,7 +78,9 @@ fn find(context: &Context, arguments: &CheckArguments) -> Result<(Findings, usiz
         (true, true) => Exit::PluginLoad,
         (true, false) => Exit::Configuration,
     };
-    Ok((findings, jobs.len(), exit))
+    let file = config.path().file_name().unwrap_or_default().display();
+    let fine = format!("{file} is fine: {} checked\n", counted(jobs.len(), "job"));
+    Ok((findings, fine, exit))
 }
 
 pub(super) fn no_job(context: &Context, config: &Config, wanted: &str) -> String {

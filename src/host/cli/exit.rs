@@ -132,7 +132,8 @@ impl Exit {
                 "Ansible ended before the playbook began, or could not be started at all: a playbook that it cannot parse, \
                  a vault without its password, a file that is missing. No task ran. `playwarden show` has Ansible's own \
                  words, `playwarden check` finds most of these before a run. `playwarden ansible install` ends with this \
-                 code too, when there is no Python that fits or the packages cannot be had."
+                 code too, when there is no Python that fits or the packages cannot be had; `playwarden plugin build` \
+                 does when a tool of the language is missing or refuses the sources: its words stand above."
             }
             Self::NoHostsMatched => {
                 "Ansible returned 0, but no host of the inventory matches the play's `hosts` together with `limit`: nothing \
@@ -172,8 +173,8 @@ impl Exit {
             }
             Self::PluginFault => {
                 "A plugin trapped, took too long or hit one of its limits, and its `on-fault` says that this ends the run \
-                 (`cancel`) or makes it fail (`fail`). `playwarden events --event plugin_fault` has what happened and the \
-                 plugin's own last words; `limits` of the plugin sets what it may take."
+                 (`cancel`) or makes it fail (`fail`). `playwarden events --json --event plugin_fault` has what happened, and \
+                 in `stderr` the plugin's own last words; `limits` of the plugin sets what it may take."
             }
             Self::Evidence => {
                 "The journal or another file of the run could not be written, or a run cannot be read back: a full disk, \

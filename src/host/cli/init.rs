@@ -105,6 +105,7 @@ fn write(context: &Context, dir: &Path) -> Result<(), Failed> {
         true => format!(" --file {}", shown(&path)),
         false => String::new(),
     };
+    let s = if jobs.len() == 1 { "" } else { "s" };
     said.push(format!("wrote {} with the job{s} {}\n", shown(&path), jobs.join(", ")));
     said.push(format!("next: playwarden{file} check, then playwarden{file} run {first}\n"));
     terminal::out(&said.concat());

@@ -21,6 +21,8 @@ pub const CASE_FILE: &str = "case.toml";
 pub struct Case {
     /// The file of events, relative to the case's folder.
     pub events: String,
+    /// Counters of events after which the plugin is restarted.
+    pub restart_after: Vec<u32>,
     /// The plugin, as the case sets it.
     pub plugin: Plugin,
 }
@@ -54,9 +56,10 @@ impl Case {
         table.not_offered(
             notes,
             &["grants", "restart", "on-fault"],
-            "a plugin in a test reaches nothing and breaks once",
+            "a plugin in a test reaches nothing and breaks once; `restart-after` names events after which it is restarted",
         );
         let events = table.string(notes, "journal").map(toml::Spanned::into_inner);
+        let restart_after = table.integers(notes, "restart-after", (1, u32::MAX)).unwrap_or_default();
         let settings = read_settings(notes, &mut table);
         table.finish(notes);
         let (path, builtin) = match component {
@@ -74,6 +77,7 @@ impl Case {
         };
         Some(Self {
             events: events.unwrap_or_else(|| "events.jsonl".to_owned()),
+            restart_after,
             plugin: finish_plugin(&raw, settings)?,
         })
     }

@@ -137,25 +137,25 @@ impl<'t> Table<'t> {
     }
 
     /// Reads an integer between two bounds, both included.
-    pub(super) fn integer(
+    pub(super) fn integer(&mut self, notes: &mut Notes<'_>, key: &'static str, bounds: (u32, u32)) -> Option<u32> {
+        let (_, value) = self.take(key)?;
+        integer(notes, key, value, bounds)
+    }
+
+    /// Reads a list of such integers.
+    pub(super) fn integers(
         &mut self,
         notes: &mut Notes<'_>,
         key: &'static str,
-        (least, most): (u32, u32),
-    ) -> Option<u32> {
+        bounds: (u32, u32),
+    ) -> Option<Vec<u32>> {
         let (_, value) = self.take(key)?;
-        let Some(number) = value.get_ref().as_integer() else {
-            notes.wrong_type(key, "an integer", value);
+        let DeValue::Array(list) = value.get_ref() else {
+            notes.wrong_type(key, "a list of integers", value);
             return None;
         };
-        let number = i64::from_str_radix(number.as_str(), number.radix()).ok();
-        let number = number.and_then(|number| u32::try_from(number).ok());
-        let found = number.filter(|number| (least..=most).contains(number));
-        if found.is_none() {
-            let range = if most == u32::MAX { format!("at least {least}") } else { format!("from {least} to {most}") };
-            notes.error("bad-value", value.span(), format!("`{key}` must be {range}"));
-        }
-        found
+        let items = list.iter().enumerate();
+        Some(items.filter_map(|(index, item)| integer(notes, &format!("{key}[{index}]"), item, bounds)).collect())
     }
 
     /// Reads a duration above zero.
@@ -300,6 +300,21 @@ fn filled(notes: &mut Notes<'_>, name: &str, value: &Value<'_>) -> Option<Spanne
         return None;
     }
     Some(text)
+}
+
+fn integer(notes: &mut Notes<'_>, name: &str, value: &Value<'_>, (least, most): (u32, u32)) -> Option<u32> {
+    let Some(number) = value.get_ref().as_integer() else {
+        notes.wrong_type(name, "an integer", value);
+        return None;
+    };
+    let number = i64::from_str_radix(number.as_str(), number.radix()).ok();
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    let found = number.filter(|number| (least..=most).contains(number));
+    if found.is_none() {
+        let range = if most == u32::MAX { format!("at least {least}") } else { format!("from {least} to {most}") };
+        notes.error("bad-value", value.span(), format!("`{name}` must be {range}"));
+    }
+    found
 }
 
 pub(super) fn string(notes: &mut Notes<'_>, name: &str, value: &Value<'_>) -> Option<Spanned<String>> {

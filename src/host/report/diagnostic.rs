@@ -13,6 +13,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use super::counted;
 use crate::config::{Finding, Findings, Severity};
 
 /// Renders findings, then a line that counts them; empty if there are none.

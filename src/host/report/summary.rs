@@ -6,6 +6,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use playwarden_event::{Cause, Outcome, Status};
 
+use super::counted;
 use super::listing::{one_line, took};
 use crate::run::Finished;
 use crate::store::StoredRun;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use playwarden_event::Status;
 use playwarden_event::kind::{PluginFault, PolicyVerdict, VerdictWord};
 
+use super::counted;
 use crate::run::{At, CameTo};
 
 /// So many hosts are named on a line.
@@ -111,7 +112,11 @@ impl Sum {
             }
             None if !came_to.verdicts.is_empty() => {
                 self.warned += 1;
-                format!("{}, the first: {}", counted(came_to.verdicts.len(), "warning"), came_to.verdicts[0].said.reason.text)
+                format!(
+                    "{}, the first: {}",
+                    counted(came_to.verdicts.len(), "warning"),
+                    came_to.verdicts[0].said.reason.text
+                )
             }
             None => "nothing to object to".to_owned(),
         };

@@ -212,6 +212,14 @@ impl LivePlugin {
         })
     }
 
+    /// Ends an instance that is well, without a word to it. The next call makes another one.
+    pub(crate) async fn renew(&self) {
+        let mut life = self.life.lock().await;
+        if let Some(mut instance) = life.instance.take() {
+            life.state = instance.state();
+        }
+    }
+
     /// Ends the instance. Whether there will be another.
     fn lay_down(&self, life: &mut Life, fault: &Fault) -> bool {
         if let Some(mut instance) = life.instance.take() {

@@ -47,6 +47,8 @@ pub struct Recorded {
     pub journal: PathBuf,
     /// How it ended, where that is not in the journal.
     pub outcome: Option<Outcome>,
+    /// Counters of events after which the plugin has another instance, as after a fault that it had with the next one.
+    pub restart_after: Vec<u32>,
 }
 
 impl From<&StoredRun> for Recorded {
@@ -60,7 +62,12 @@ impl From<&StoredRun> for Recorded {
             diff_mode: flag("/diff"),
             data: run.record.plan.clone(),
         };
-        Self { info, journal: run.folder.join("events.jsonl"), outcome: run.record.outcome.clone() }
+        Self {
+            info,
+            journal: run.folder.join("events.jsonl"),
+            outcome: run.record.outcome.clone(),
+            restart_after: Vec::new(),
+        }
     }
 }
 
@@ -174,7 +181,11 @@ impl Replay {
                 Err(err) => return Err(ReplayError::Damaged(path, err)),
             };
             let end = place + line.len() as u64;
+            let counter = event.counter();
             show.event(Arc::new(event), place..end, &mut outcome).await;
+            if run.restart_after.iter().any(|after| u64::from(*after) == counter) {
+                show.restart().await;
+            }
             place = end + 1;
         }
         Ok(show.end(outcome).await)
@@ -250,6 +261,15 @@ impl Show {
             }
             _ => {}
         }
+    }
+
+    /// Has the plugin begin anew behind the last event, with the state that it had.
+    async fn restart(&mut self) {
+        self.settle(true).await;
+        if self.hooks.event_handler && !self.list.is_empty() {
+            self.hand_over().await;
+        }
+        self.live.renew().await;
     }
 
     /// Asks as time goes by, up to this moment.

@@ -131,7 +131,8 @@ impl Case {
         let folder = tempfile::tempdir().map_err(|err| err.to_string())?;
         let outputs = folder.path().join("outputs");
         fs::create_dir(&outputs).map_err(|err| err.to_string())?;
-        let run = recorded(&self.folder.join(&case.events), "job", folder.path()).map_err(|err| told_line(&err))?;
+        let mut run = recorded(&self.folder.join(&case.events), "job", folder.path()).map_err(|err| told_line(&err))?;
+        run.restart_after.clone_from(&case.restart_after);
         let came_to = replay.show(&run, &outputs).await.map_err(|err: ReplayError| err.to_string())?;
         let mut files = read_files(&outputs).map_err(|err| err.to_string())?;
         let log = files.remove(LOG).unwrap_or_default();

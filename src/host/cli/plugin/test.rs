@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::run::{runtime, sandbox};
 use crate::cli::terminal;
-use crate::report::diagnostic;
+use crate::report::{counted, diagnostic};
 use crate::trial::{self, CaseError, Verdict};
 
 #[derive(Args, Debug)]
@@ -89,7 +89,12 @@ fn meant(context: &Context, arguments: &TestArguments) -> Result<(crate::plan::P
             terminal::complain(&text, Some(&hint), context.color());
             return Err(Exit::PluginLoad);
         }
-        stale(&project);
+        if let Some(source) = newer(&project) {
+            let text = format!("plugin `{}` was built before `{}` was changed", project.name, source.display());
+            let hint = format!("`playwarden plugin build {}` builds it again", arguments.plugin);
+            terminal::complain(&text, Some(&hint), context.color());
+            return Err(Exit::PluginLoad);
+        }
         let cases = named.unwrap_or_else(|| project.cases());
         return Ok((chosen::of_path(project.component()), cases));
     }
@@ -102,18 +107,45 @@ fn meant(context: &Context, arguments: &TestArguments) -> Result<(crate::plan::P
     Ok((plan, cases))
 }
 
-/// Says when a source is newer than the component.
-fn stale(project: &Project) {
+/// What a component is made of, beside Go's sources and the folders below. Other things may lie in a project too.
+const FILES: [&str; 9] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "go.mod",
+    "go.sum",
+    "package-lock.json",
+    "package.json",
+    "plugin.toml",
+    "requirements.txt",
+    "tsconfig.json",
+];
+
+/// Finds a source that is newer than the component: the cases would say nothing about it.
+fn newer(project: &Project) -> Option<PathBuf> {
     let time = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let built = time(&project.component());
-    let newer = |path: &PathBuf| path.is_file() && time(path) > built;
-    let folders = [project.folder.clone(), project.folder.join("src"), project.folder.join("wit")];
-    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
-    if let Some(source) = files.map(|entry| entry.path()).find(newer) {
-        let path = source.strip_prefix(&project.folder).unwrap_or(&source).display();
-        let text = format!("`{path}` is newer than the component: build it again\n");
-        terminal::note(&text);
+    let is_go = |path: &PathBuf| path.extension().is_some_and(|of| of == "go");
+    let mut files = FILES.map(|name| project.folder.join(name)).to_vec();
+    files.extend(entries(&project.folder).into_iter().filter(is_go));
+    let mut folders = ["src", "sdk", "wit"].map(|name| project.folder.join(name)).to_vec();
+    while let Some(folder) = folders.pop() {
+        for path in entries(&folder) {
+            // What an editor keeps there says nothing, nor do pages.
+            let is_made = path.ends_with("__pycache__") || path.ends_with("target");
+            match path.extension() {
+                _ if is_made => {}
+                _ if path.is_dir() => folders.push(path),
+                Some(of) if of != "md" => files.push(path),
+                _ => {}
+            }
+        }
     }
+    let found = files.into_iter().find(|path| time(path) > built)?;
+    Some(found.strip_prefix(&project.folder).map_or_else(|_| found.clone(), Path::to_owned))
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
 }
 
 fn line(name: &str, verdict: &Verdict) -> String {

@@ -184,7 +184,12 @@ fn a_server_that_hangs_costs_one_deadline_and_leaves_nothing_behind() {
         block_on(async {
             let mut instance = project.start("reaches_out").await;
             let fault = instance.on_finished(&finish()).await.unwrap_err();
-            assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Timeout, "took longer than 1s"));
+            assert_eq!(fault.kind, FaultKind::Timeout);
+            let text = "took longer than 1s, in `";
+            assert!(
+                fault.text.starts_with(text) && fault.text.contains("`playwarden_sdk::http::Request::send`"),
+                "{fault:?}"
+            );
             // The instance is still there, the connection is not.
             tokio::task::yield_now().await;
             closes.recv_timeout(Duration::from_secs(60)).unwrap();

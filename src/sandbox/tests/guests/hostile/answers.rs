@@ -89,13 +89,16 @@ fn who_does_not_come_back_costs_its_time() {
     block_on(async {
         let lab = Lab::impatient();
         let checkers = [
-            Checker { schema: LOOP, validate: LOOP, ..Checker::default() },
-            Checker { after: LOOP, ..Checker::default() },
-            Checker { items: &format!("{MEMORY} (func $s (loop $l (br $l))) (start $s)"), ..Checker::default() },
+            (Checker { schema: LOOP, validate: LOOP, ..Checker::default() }, "took longer than 200ms"),
+            (Checker { after: LOOP, ..Checker::default() }, "took longer than 200ms"),
+            (
+                Checker { items: &format!("{MEMORY} (func $s (loop $l (br $l))) (start $s)"), ..Checker::default() },
+                "took longer than 200ms, in `s`",
+            ),
         ];
-        for checker in checkers {
+        for (checker, text) in checkers {
             let fault = lab.schema(checker).await.unwrap_err();
-            assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Timeout, "took longer than 200ms"));
+            assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Timeout, text));
             assert_eq!(lab.check(checker).await.unwrap_err().kind, FaultKind::Timeout);
         }
         for (realloc, start) in [(LOOP, "unreachable"), ("i32.const 1024", LOOP)] {
@@ -115,14 +118,14 @@ fn who_calls_itself_without_end_uses_up_its_stack() {
         );
         let schema = "(drop (call $f (i64.const 1) (i64.const 2))) (i32.const 16)";
         let fault = lab.schema(Checker { items: &items, schema, ..Checker::default() }).await.unwrap_err();
-        assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Trap, "used up its stack"));
+        assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Trap, "used up its stack, in `f`"));
         let items = format!("{items} (func $s (drop (call $f (i64.const 1) (i64.const 2)))) (start $s)");
         let fault = lab.schema(Checker { items: &items, ..Checker::default() }).await.unwrap_err();
-        assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Trap, "used up its stack"));
+        assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Trap, "used up its stack, in `f`"));
         let items = format!("{MEMORY} (func $f (call $f)) (table 1 funcref) (elem (i32.const 0) $f)");
         let after = "(call $f)";
         let fault = lab.schema(Checker { items: &items, after, ..Checker::default() }).await.unwrap_err();
-        assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Trap, "used up its stack"));
+        assert_eq!((fault.kind, fault.text.as_str()), (FaultKind::Trap, "used up its stack, in `f`"));
         lab.still_serves().await;
     });
 }

@@ -12,8 +12,12 @@ from . import log
 
 
 def failed(event: Event) -> bool:
-    """Whether something failed that was neither ignored nor rescued."""
-    return Marks.FAILED in event.marks and not event.marks & (Marks.IGNORED | Marks.RESCUED)
+    """Whether a task failed on a host and that was neither ignored nor rescued.
+
+    Failed items of a loop and polls of an `async` task are not meant: the result of the task itself follows.
+    """
+    forgiven = event.marks & (Marks.IGNORED | Marks.RESCUED)
+    return name(event.kind) == "runner_on_failed" and not forgiven
 
 
 def name(case: EventKind | Status) -> str:

@@ -3,9 +3,12 @@
 import { data } from "playwarden:plugin/journal@0.1.0";
 import type { Event, EventKind, Source, Status } from "playwarden:plugin/types@0.1.0";
 
-/** Whether something failed that was neither ignored nor rescued. */
-export function failed({ marks }: Event): boolean {
-  return marks.failed && !marks.ignored && !marks.rescued;
+/**
+ * Whether a task failed on a host and that was neither ignored nor rescued. Failed items of a loop and polls of an `async`
+ * task are not meant: the result of the task itself follows.
+ */
+export function failed({ kind, marks }: Event): boolean {
+  return kind.tag === "runner-on-failed" && !marks.ignored && !marks.rescued;
 }
 
 /** The word of the journal for a kind or a status: `runner_on_ok`, `canceled`. */
