@@ -17,7 +17,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn read(project: &Project) -> Result<Self, BuildError> {
-        let wrong = |err: anyhow::Error| BuildError::Component { what: "reading `wit/`", text: format!("{err:#}") };
+        let wrong = |err: anyhow::Error| {
+            let mut text = format!("{err:#}");
+            if text.contains("interface '") && text.contains("not found in package 'playwarden:plugin") {
+                text = format!("{text}; hooks of the contract are {}", crate::project::hooks().join(", "));
+            }
+            BuildError::Component { what: "reading `wit/`", text }
+        };
         // Of what cannot be read this one tells the place.
         UnresolvedPackageGroup::parse_dir(project.folder.join("wit"))
             .map_err(|err| BuildError::Component { what: "reading `wit/`", text: err.to_string() })?;

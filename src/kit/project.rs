@@ -165,6 +165,14 @@ fn files_of(word: &str) -> &'static [File] {
     TEMPLATES.iter().find(|(name, _)| *name == word).map_or(&[], |(_, files)| files)
 }
 
+/// The contract's names of what a plugin may offer.
+pub(crate) fn hooks() -> Vec<&'static str> {
+    let text = CONTRACT.iter().find(|file| file.0 == "hooks.wit").map_or(&[][..], |file| file.1);
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let name = |line: &'static str| line.strip_prefix("interface ")?.split([' ', '{']).next();
+    text.lines().filter_map(name).collect()
+}
+
 /// Writes the contract into a folder; returns the files.
 ///
 /// # Errors

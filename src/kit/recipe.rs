@@ -57,6 +57,10 @@ impl Project {
         let path = self.component();
         let folder = self.folder.join("build");
         fs::create_dir_all(&folder).map_err(|err| BuildError::Io(folder.clone(), err))?;
+        if self.language != Language::Rust {
+            // Before any tool is installed, and in the same words for all of them.
+            World::read(self)?;
+        }
         let made = match self.language {
             Language::Rust => self.rust(told)?,
             Language::Python => self.python(tools, &path, told)?,

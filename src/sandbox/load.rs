@@ -376,6 +376,12 @@ impl Plugin {
         self.indices.cancel_policy.is_some()
     }
 
+    /// Whether it is asked before a task starts on a host.
+    #[must_use]
+    pub fn judges_starts(&self) -> bool {
+        self.indices.start_policy.is_some()
+    }
+
     /// Whether it is asked every `tick`.
     #[must_use]
     pub fn has_tick(&self) -> bool {

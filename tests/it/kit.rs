@@ -258,8 +258,14 @@ fn a_plugin_is_measured_beside_the_built_in_ones() {
     let project = Project::empty();
     let shown =
         project.playwarden(&["plugin", "bench", &guest("counts_everything").display().to_string()]).expect(0).stdout;
-    for word in ["counts_everything", "fail-budget", "audit-jsonl", "cancel-policy.evaluate", "event-handler.on-events"]
-    {
+    for word in [
+        "counts_everything",
+        "fail-budget",
+        "audit-jsonl",
+        "cancel-policy.evaluate",
+        "start-policy.admit",
+        "event-handler.on-events",
+    ] {
         assert!(shown.contains(word), "{word}: {shown}");
     }
     let shown = project.playwarden(&["plugin", "bench", "fail-budget"]).expect(30);
@@ -305,6 +311,14 @@ fn a_project_is_written_and_what_is_none_is_told() {
         "{}",
         build.stderr
     );
+
+    // A slip of the pen is told before any tool is there.
+    let _shown = project.playwarden(&["plugin", "new", "guard", "--lang", "c"]).expect(0);
+    let world = fs::read_to_string(project.path("guard/wit/plugin.wit")).unwrap();
+    fs::write(project.path("guard/wit/plugin.wit"), world.replace("cancel-policy", "cancel-polcy")).unwrap();
+    let slip = project.playwarden(&["plugin", "build", "guard"]).expect(12).stderr;
+    let hooks = "hooks of the contract are config-check, lifecycle, event-handler, status-handler, cancel-policy,";
+    assert!(slip.contains("'cancel-polcy' not found") && slip.contains(hooks), "{slip}");
 
     let written = project.playwarden(&["plugin", "wit"]).expect(0).stdout;
     assert_eq!(written, "wit/hooks.wit\nwit/host.wit\nwit/types.wit\nwit/worlds.wit\n");

@@ -14,6 +14,7 @@ use clap::builder::PossibleValuesParser;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::command;
 use crate::failure::Failure;
@@ -75,7 +76,7 @@ struct Cost {
 #[derive(Deserialize)]
 struct Call {
     median_ns: u64,
-    event_ns: u64,
+    event_ns: Option<u64>,
 }
 
 /// Sets up what is missing, takes each language, and prints a table.
@@ -239,6 +240,20 @@ impl Language<'_> {
         Ok(begin.elapsed())
     }
 
+    /// Holds the schema of the config, where there is one, against what a schema is: a key says what it may be.
+    fn check_schema(&self, component: &str) -> Result<(), Failure> {
+        let text = self.playwarden(&["plugin", "inspect", component, "--schema"])?;
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let wrong = |why: &str| Failure::new(format!("the schema of `{component}` {why}: {text}"));
+        let schema: Value = serde_json::from_str(&text).map_err(|err| wrong("is no JSON").because(err))?;
+        let keys = schema["properties"].as_object().ok_or_else(|| wrong("names no keys"))?;
+        let says = |key: &Value| key.is_object() && (key["type"].is_string() || key["enum"].is_array());
+        let mute = keys.iter().find(|(_, key)| !says(key));
+        mute.map_or(Ok(()), |(name, _)| Err(wrong(&format!("does not say what `{name}` may be"))))
+    }
+
     fn tried(
         &self,
         plugin: &'static str,
@@ -254,6 +269,7 @@ impl Language<'_> {
             self.playwarden(&["plugin", "test", &component, "--cases", &cases.display().to_string()])?;
             count = fs::read_dir(cases).map_or(0, Iterator::count);
         }
+        self.check_schema(&component)?;
         let cost = if arguments.no_bench {
             None
         } else {
@@ -314,7 +330,7 @@ fn shown(rows: &[Row]) -> String {
                 time(cost.start_ns),
                 mib(cost.memory),
                 call.map_or_else(String::new, |call| time(call.median_ns)),
-                call.map_or_else(String::new, |call| time(call.event_ns)),
+                call.map_or_else(String::new, |call| call.event_ns.map_or_else(String::new, time)),
             ]);
         }
         lines.push(line);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use playwarden_event::reader::JournalReader;
-use playwarden_event::{Event, Json, Tallies, Tally, Totals};
+use playwarden_event::{Event, Json, StartRequest, Tallies, Tally, Timestamp, Totals};
 use playwarden_sandbox::{Fault, Instance, RunView, Sandbox, SandboxError, Setup};
 
 use super::written;
@@ -38,12 +38,12 @@ pub struct Cost {
 pub struct Measured {
     /// The hook's function.
     pub call: &'static str,
-    /// A call with one event: half of them took no longer.
+    /// A call with one event or start: half of them took no longer.
     pub median: Duration,
-    /// A call with one event: 99 of 100 took no longer.
+    /// A call with one event or start: 99 of 100 took no longer.
     pub slow: Duration,
-    /// One event in a list of 64, on average.
-    pub event: Duration,
+    /// One event in a list of 64, on average; none where there are no lists.
+    pub event: Option<Duration>,
 }
 
 /// Why nothing could be measured.
@@ -63,7 +63,7 @@ pub enum CostError {
     Fault(Box<Fault>),
 }
 
-/// Measures a plugin, with results of tasks as events: of a kilobyte each, `failed` never.
+/// Measures a plugin, with results of tasks as events, of a kilobyte each, `failed` never, and with starts of tasks.
 ///
 /// # Errors
 /// When it cannot be used, or breaks.
@@ -96,6 +96,9 @@ pub async fn measure(plan: &PluginPlan) -> Result<Cost, CostError> {
         };
         measured.push(calls("cancel-policy.evaluate", &mut instance, &view, ask).await?);
     }
+    if plugin.judges_starts() {
+        measured.push(starts(&mut instance, &view).await?);
+    }
     if hooks.event_handler {
         let ask = async |instance: &mut Instance, events: &[Arc<Event>], _: Totals| {
             instance.on_events(events).await.map(drop)
@@ -108,6 +111,20 @@ pub async fn measure(plan: &PluginPlan) -> Result<Cost, CostError> {
 
 async fn start(plugin: &playwarden_sandbox::Plugin, setup: Setup) -> Result<Instance, CostError> {
     plugin.start(setup).await.map_err(|fault| CostError::Fault(Box::new(fault)))
+}
+
+async fn starts(instance: &mut Instance, view: &Told) -> Result<Measured, CostError> {
+    let mut took = Vec::with_capacity(CALLS);
+    for number in 0..CALLS {
+        let start = start_of(number);
+        let begin = Instant::now();
+        let answer = instance.admit(Timestamp::from_ns(0), &start, view.totals()).await;
+        answer.map_err(|fault| CostError::Fault(Box::new(fault)))?;
+        took.push(begin.elapsed());
+    }
+    took.sort_unstable();
+    let (median, slow) = (took[CALLS / 2], took[CALLS * 99 / 100]);
+    Ok(Measured { call: "start-policy.admit", median, slow, event: None })
 }
 
 async fn calls(
@@ -134,7 +151,7 @@ async fn calls(
     }
     took.sort_unstable();
     let events = u32::try_from(count * LIST).unwrap_or(u32::MAX);
-    Ok(Measured { call, median: took[CALLS / 2], slow: took[CALLS * 99 / 100], event: lists / events })
+    Ok(Measured { call, median: took[CALLS / 2], slow: took[CALLS * 99 / 100], event: Some(lists / events) })
 }
 
 /// A run that goes on as long as somebody wants.
@@ -162,6 +179,19 @@ impl Told {
         }
         inner.events.extend(events.iter().cloned());
         events
+    }
+}
+
+/// The start of a task, one host after the other.
+fn start_of(number: usize) -> StartRequest {
+    StartRequest {
+        uuid: format!("start-{number}"),
+        play: "web".to_owned(),
+        task: "write the file".to_owned(),
+        action: "ansible.builtin.copy".to_owned(),
+        host: format!("web{:02}", number % 40),
+        args: Some(Json::of(&serde_json::json!({ "dest": "/etc/app.conf", "content": "line\n".repeat(40) }))),
+        ..StartRequest::default()
     }
 }
 

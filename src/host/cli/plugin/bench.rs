@@ -47,7 +47,8 @@ struct Call {
     call: &'static str,
     median_ns: u64,
     slow_ns: u64,
-    event_ns: u64,
+    /// None where there are no lists.
+    event_ns: Option<u64>,
 }
 
 impl<'c> Row<'c> {
@@ -57,7 +58,7 @@ impl<'c> Row<'c> {
             call: hook.call,
             median_ns: ns(hook.median),
             slow_ns: ns(hook.slow),
-            event_ns: ns(hook.event),
+            event_ns: hook.event.map(ns),
         });
         Self {
             plugin,
@@ -123,7 +124,8 @@ fn table(rows: &[(String, Cost)]) -> String {
     write!(text, "\n{:width$}  {:26}{:>9}  {:>9}  {:>12}\n", "plugin", "call", "half", "99 of 100", "each of 64").ok();
     for (name, cost) in rows {
         for hook in &cost.hooks {
-            let [median, slow, event] = [hook.median, hook.slow, hook.event].map(time);
+            let [median, slow] = [hook.median, hook.slow].map(time);
+            let event = hook.event.map_or_else(|| "-".to_owned(), time);
             writeln!(text, "{name:width$}  {:26}{median:>9}  {slow:>9}  {event:>12}", hook.call).ok();
         }
     }

@@ -68,7 +68,7 @@ fn failed(context: &Context, err: &BuildError) -> Exit {
         BuildError::Missing { hint, .. } => (Some(hint.clone()), None),
         BuildError::Step { command, output, hint, .. } => {
             let ran = format!("it ran `{command}`");
-            (Some(hint.as_ref().map_or_else(|| ran.clone(), |hint| format!("{ran}; {hint}"))), Some(output))
+            (Some(hint.as_ref().map_or_else(|| ran.clone(), |hint| format!("{hint}; {ran}"))), Some(output))
         }
         BuildError::Component { .. } => (
             Some("`wit/` must have the world that `plugin.toml` names, and the code all that it exports".to_owned()),

@@ -239,14 +239,22 @@ func Schema() string {
 	structure := reflect.TypeOf(settings).Elem()
 	for i := range structure.NumField() {
 		field := structure.Field(i)
-		kind := field.Type.Kind()
-		if kind == reflect.Pointer {
-			kind = field.Type.Elem().Kind()
+		kind := field.Type
+		if kind.Kind() == reflect.Pointer {
+			kind = kind.Elem()
 		}
-		properties[field.Tag.Get("config")] = kinds[kind]
+		isList := kind.Kind() == reflect.Slice
+		if isList {
+			kind = kind.Elem()
+		}
+		property := kinds[kind.Kind()]
 		if words := field.Tag.Get("words"); words != "" {
-			properties[field.Tag.Get("config")] = map[string]any{"enum": strings.Split(words, ",")}
+			property = map[string]any{"enum": strings.Split(words, ",")}
 		}
+		if isList {
+			property = map[string]any{"type": "array", "items": property}
+		}
+		properties[field.Tag.Get("config")] = property
 	}
 	schema, err := json.Marshal(map[string]any{
 		"type": "object", "additionalProperties": false, "properties": properties,
