@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use wit_bindgen_core::Files;
-use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId};
+use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId, WorldKey};
 
 use crate::project::Project;
 use crate::steps::BuildError;
@@ -31,6 +31,16 @@ impl World {
         let (package, _) = resolve.push_path(project.folder.join("wit")).map_err(wrong)?;
         let id = resolve.select_world(&[package], Some(&project.world)).map_err(wrong)?;
         Ok(Self { resolve, id })
+    }
+
+    /// The interfaces of the contract that it exports.
+    pub(crate) fn exports(&self) -> Vec<String> {
+        let keys = self.resolve.worlds[self.id].exports.keys();
+        let names = keys.filter_map(|key| match key {
+            WorldKey::Interface(id) => self.resolve.interfaces[*id].name.clone(),
+            WorldKey::Name(_) => None,
+        });
+        names.collect()
     }
 
     /// Writes `NAME.c`, `NAME.h`, and `NAME_component_type.o`, which has the world; named like it.

@@ -8,6 +8,7 @@
 
 mod bindings;
 mod component;
+mod hooks;
 mod language;
 mod project;
 mod recipe;

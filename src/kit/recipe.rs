@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::bindings::World;
 use crate::component;
+use crate::hooks;
 use crate::language::Language;
 use crate::project::Project;
 use crate::steps::{BuildError, Step, Told};
@@ -59,7 +60,9 @@ impl Project {
         fs::create_dir_all(&folder).map_err(|err| BuildError::Io(folder.clone(), err))?;
         if self.language != Language::Rust {
             // Before any tool is installed, and in the same words for all of them.
-            World::read(self)?;
+            hooks::check(self, &World::read(self)?.exports())?;
+        } else {
+            hooks::check(self, &[])?;
         }
         let made = match self.language {
             Language::Rust => self.rust(told)?,

@@ -129,6 +129,10 @@ fn a_case_that_differs_shows_what_was_expected_and_what_came() {
     let expected = json(&fs::read_to_string(project.path("cases/one/expected.json")).unwrap());
     assert_eq!((&expected["verdicts"][0]["event"], &expected["faults"]), (&json!(4), &json!([])));
     let _shown = test(&["--only", "four"]).expect(2);
+    fs::write(project.path("cases/one/case.toml"), "config = { max-failed-hosts = 0 }\nrestart-after = [99]\n")
+        .unwrap();
+    let late = test(&["--only", "one"]).expect(1).stdout;
+    assert!(late.contains("`restart-after` names event 99, and the case has 5"), "{late}");
 }
 
 #[test]
@@ -297,6 +301,8 @@ fn a_project_is_written_and_what_is_none_is_told() {
     fs::create_dir_all(component.parent().unwrap()).unwrap();
     fs::copy(guest("fail_budget"), &component).unwrap();
     let _shown = project.playwarden(&["plugin", "test", "my-policy", "--only", "goes-on"]).expect(0);
+    let looked_at = project.playwarden(&["plugin", "inspect", "my-policy"]).expect(0).stdout;
+    assert!(looked_at.starts_with("plugin    my-policy "), "{looked_at}");
     let source =
         fs::File::options().append(true).open(project.path("my-policy/sdk/playwarden-sdk/src/lib.rs")).unwrap();
     source.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
@@ -312,7 +318,17 @@ fn a_project_is_written_and_what_is_none_is_told() {
         build.stderr
     );
 
-    // A slip of the pen is told before any tool is there.
+    // A slip of the pen, and a question that would never be asked, are told before any tool is there.
+    let _shown = project.playwarden(&["plugin", "new", "deaf", "--lang", "python"]).expect(0);
+    let code = fs::read_to_string(project.path("deaf/src/plugin.py")).unwrap();
+    let more = "\n\nclass StartPolicy(exports.StartPolicy):\n    pass\n";
+    fs::write(project.path("deaf/src/plugin.py"), code + more).unwrap();
+    let deaf = project.playwarden(&["plugin", "build", "deaf"]).expect(12).stderr;
+    let remedy = "add `export playwarden:plugin/start-policy@0.1.0;` to `wit/plugin.wit`";
+    assert!(
+        deaf.contains("`src/plugin.py` has `StartPolicy`, which nobody would ask") && deaf.contains(remedy),
+        "{deaf}"
+    );
     let _shown = project.playwarden(&["plugin", "new", "guard", "--lang", "c"]).expect(0);
     let world = fs::read_to_string(project.path("guard/wit/plugin.wit")).unwrap();
     fs::write(project.path("guard/wit/plugin.wit"), world.replace("cancel-policy", "cancel-polcy")).unwrap();

@@ -24,7 +24,8 @@ pub fn said(came_to: &CameTo) -> String {
     let mut lines: String = came_to.verdicts.iter().map(verdict).chain(came_to.faults.iter().map(fault)).collect();
     match (came_to.cancel().is_some(), came_to.acknowledged) {
         (true, _) => {
-            writeln!(lines, "  {} starts of a task on a host would not have happened", came_to.spared.len()).ok();
+            writeln!(lines, "  {} of a task on a host would not have happened", counted(came_to.spared.len(), "start"))
+                .ok();
         }
         (false, Some(acknowledged)) => {
             writeln!(lines, "  {acknowledged} of {} events acknowledged", came_to.events).ok();

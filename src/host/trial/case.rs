@@ -134,6 +134,10 @@ impl Case {
         let mut run = recorded(&self.folder.join(&case.events), "job", folder.path()).map_err(|err| told_line(&err))?;
         run.restart_after.clone_from(&case.restart_after);
         let came_to = replay.show(&run, &outputs).await.map_err(|err: ReplayError| err.to_string())?;
+        if let Some(after) = case.restart_after.iter().find(|after| u64::from(**after) > came_to.events) {
+            let events = came_to.events;
+            return Err(format!("`restart-after` names event {after}, and the case has {events}\n"));
+        }
         let mut files = read_files(&outputs).map_err(|err| err.to_string())?;
         let log = files.remove(LOG).unwrap_or_default();
         let mut said = said(&came_to, &log);

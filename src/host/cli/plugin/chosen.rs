@@ -1,6 +1,6 @@
 //! Which plugin is meant on the command line, and with which config.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value};
@@ -40,8 +40,8 @@ fn pairs(text: &str) -> Result<Map<String, Value>, String> {
     Ok(Map::from_iter([(key.to_owned(), value)]))
 }
 
-/// Finds a plugin: one of runner.toml, as a job uses it, a built-in one, or the path of a component. Only where it could be
-/// the first is there need of a runner.toml.
+/// Finds a plugin: one of runner.toml, as a job uses it, a built-in one, the path of a component, or the folder of a project
+/// that is built. Only where it could be the first is there need of a runner.toml.
 pub(in crate::cli) fn plan(context: &Context, wanted: &str, job: Option<&str>) -> Result<PluginPlan, Exit> {
     let config = if context.has_config() || context.private_data_dir().is_some() {
         let read = context.config().map_err(|findings| {
@@ -56,6 +56,15 @@ pub(in crate::cli) fn plan(context: &Context, wanted: &str, job: Option<&str>) -
         Some(found) => found,
         None if config::BUILTINS.contains(&wanted) => {
             Ok(PluginPlan::new(wanted, Component::Builtin(wanted.to_owned())))
+        }
+        None if context.cwd().join(wanted).join("plugin.toml").is_file() => {
+            let project = super::build::project(context, Path::new(wanted))?;
+            if project.component().is_file() {
+                return Ok(of_path(project.component()));
+            }
+            let hint = format!("`playwarden plugin build {wanted}` builds it");
+            terminal::complain(&format!("plugin `{}` is not built", project.name), Some(&hint), context.color());
+            Err(Exit::PluginLoad)
         }
         None if wanted.contains(['/', '.']) => Ok(of_path(context.cwd().join(wanted))),
         None => {

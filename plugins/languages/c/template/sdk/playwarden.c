@@ -297,6 +297,13 @@ bool pw_answer_(pw_answer answer, pw_failure_ *failure) {
     return true;
 }
 
+bool pw_action_is_unknown(pw_string action) {
+    for (size_t i = 1; i < action.len; i++)
+        if (action.ptr[i - 1] == '{' && action.ptr[i] == '{')
+            return true;
+    return false;
+}
+
 // ---- Configuration.
 
 typedef struct {

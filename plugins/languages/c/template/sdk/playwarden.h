@@ -57,6 +57,10 @@ static inline bool pw_marked(const pw_event *event, unsigned marks) {
 pw_string pw_kind_name(const pw_event *event);
 pw_string pw_status_name(const pw_status *status);
 
+// Whether the action of a start is a template that nobody has filled in yet, so that it may be any
+// module. A rule that must not be evaded refuses it.
+bool pw_action_is_unknown(pw_string action);
+
 // ---- Answers.
 
 // The answer of a policy. Only `kind` is needed; a `failure` is told instead of a verdict.

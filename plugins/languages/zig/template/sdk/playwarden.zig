@@ -222,6 +222,12 @@ pub const Start = struct {
     args: ?[]const u8,
     path: ?[]const u8,
     data: []const u8,
+
+    /// Whether the action is a template that nobody has filled in yet, so that it may be any module. A rule that must not
+    /// be evaded refuses it.
+    pub fn actionIsUnknown(start: Start) bool {
+        return std.mem.find(u8, start.action, "{{") != null;
+    }
 };
 
 pub const Finish = struct {

@@ -7,6 +7,7 @@ package playwarden
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"project/build/gen/imports/playwarden_plugin_types"
@@ -100,6 +101,10 @@ type Start struct {
 	Path       string // `file:line`
 	Data       string // Further facts as a JSON object.
 }
+
+// ActionIsUnknown returns whether the action is a template that nobody has filled in yet, so that it may be any module. A
+// rule that must not be evaded refuses it.
+func (s *Start) ActionIsUnknown() bool { return strings.Contains(s.Action, "{{") }
 
 // Finish is the end of a run. Texts that are absent are empty.
 type Finish struct {

@@ -20,6 +20,14 @@ def failed(event: Event) -> bool:
     return name(event.kind) == "runner_on_failed" and not forgiven
 
 
+def action_is_unknown(start: Any) -> bool:
+    """Whether the action of a start is a template that nobody has filled in yet, so that it may be any module.
+
+    A rule that must not be evaded refuses it.
+    """
+    return "{{" in start.action
+
+
 def name(case: EventKind | Status) -> str:
     """The word of the journal for a kind or a status: `runner_on_ok`, `canceled`."""
     # Only `other` has a value: a word that this version of the contract does not know.

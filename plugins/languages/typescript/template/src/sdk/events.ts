@@ -11,6 +11,14 @@ export function failed({ kind, marks }: Event): boolean {
   return kind.tag === "runner-on-failed" && !marks.ignored && !marks.rescued;
 }
 
+/**
+ * Whether the action of a start is a template that nobody has filled in yet, so that it may be any module. A rule that
+ * must not be evaded refuses it.
+ */
+export function actionIsUnknown({ action }: { action: string }): boolean {
+  return action.includes("{{");
+}
+
 /** The word of the journal for a kind or a status: `runner_on_ok`, `canceled`. */
 export function name(of: EventKind | Status): string {
   // `other` has the word itself: this version of the contract does not know it.

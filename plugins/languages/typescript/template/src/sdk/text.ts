@@ -12,11 +12,26 @@ export function rfc3339(ns: number): string {
 
 /** The bytes of a text; there is no TextEncoder. */
 export function utf8(text: string): Uint8Array {
-  // What is not ASCII becomes `%` and two digits for each byte.
-  const bytes = encodeURIComponent(text).match(/%..|./g) ?? [];
-  return Uint8Array.from(bytes, (byte) =>
-    byte.length > 1 ? parseInt(byte.slice(1), 16) : byte.charCodeAt(0),
-  );
+  const bytes = new Uint8Array(text.length * 3);
+  let size = 0;
+  for (let i = 0; i < text.length; i++) {
+    let code = text.charCodeAt(i);
+    if (code < 0x80) {
+      bytes[size++] = code;
+      continue;
+    }
+    if (code >= 0xd800 && code < 0xe000) {
+      const next = text.charCodeAt(i + 1);
+      const isPair = code < 0xdc00 && next >= 0xdc00 && next < 0xe000;
+      // Half of a pair is no character.
+      code = isPair ? 0x10000 + ((code & 0x3ff) << 10) + (next & 0x3ff) : 0xfffd;
+      if (isPair) i++;
+    }
+    const more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    bytes[size++] = [0, 0xc0, 0xe0, 0xf0][more]! | (code >> (6 * more));
+    for (let left = more - 1; left >= 0; left--) bytes[size++] = 0x80 | ((code >> (6 * left)) & 0x3f);
+  }
+  return bytes.slice(0, size);
 }
 
 /** The text of bytes; there is no TextDecoder. */
