@@ -1,6 +1,6 @@
 //! Calls into a guest, each under its deadline, and what is made of the errors they end in.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use wasmtime::component::{Instance as WasmInstance, ResourceTableError};
@@ -117,34 +117,42 @@ fn too_long(limit: Duration) -> String {
 }
 
 /// Says in which functions of the guest it was, innermost first, as far as the component names its functions.
-fn place(err: &wasmtime::Error) -> Option<String> {
-    let frames = err.downcast_ref::<WasmBacktrace>()?.frames();
+fn place(err: &wasmtime::Error) -> String {
+    let Some(backtrace) = err.downcast_ref::<WasmBacktrace>() else { return String::new() };
+    let frames = backtrace.frames();
     let names = frames.iter().filter_map(FrameInfo::func_name);
     // An exported function says no more than the name of the call.
-    let mut names: Vec<String> = names.filter(|name| !name.is_empty() && !name.contains('#')).map(readable).collect();
+    let mut names: Vec<&str> = names.filter(|name| !name.is_empty() && !name.contains('#')).collect();
     // Who calls itself is named once.
     names.dedup();
     names.truncate(FRAMES);
-    (!names.is_empty()).then(|| format!(", in `{}`", names.join("` of `")))
+    let names: Vec<String> = names.into_iter().map(readable).collect();
+    if names.is_empty() { String::new() } else { format!(", in `{}`", names.join("` of `")) }
 }
 
-/// A function's name as its language has it.
+/// A function's name as its language has it. A guest chooses the name: what is made of it has a bound.
 fn readable(name: &str) -> String {
-    if let Ok(name) = rustc_demangle::try_demangle(name) {
-        return convert::cut(format!("{name:#}"), 100);
+    const LONGEST: usize = 100;
+    let mangled = Some(name).filter(|name| name.len() <= 1000);
+    if let Some(name) = mangled.and_then(|name| rustc_demangle::try_demangle(name).ok()) {
+        return convert::bounded(LONGEST, |to| write!(to, "{name:#}"));
     }
-    let options = cpp_demangle::DemangleOptions::new().no_params();
     // What is not mangled could be taken for the name of a type.
-    let symbol = cpp_demangle::Symbol::new(name).ok().filter(|_| name.starts_with("_Z"));
-    let demangled = symbol.and_then(|symbol| symbol.demangle_with_options(&options).ok());
-    convert::cut(demangled.unwrap_or_else(|| name.to_owned()), 100)
+    let symbol = mangled.filter(|name| name.starts_with("_Z")).and_then(|name| cpp_demangle::Symbol::new(name).ok());
+    convert::bounded(LONGEST, |to| match symbol {
+        Some(symbol) => symbol.structured_demangle(to, &cpp_demangle::DemangleOptions::new().no_params()),
+        None => to.write_str(name),
+    })
 }
 
 /// Says what an error of wasmtime's was, in our words where we know better.
 fn broken(call: &'static str, limit: Duration, err: &wasmtime::Error, guest: &Guest) -> Fault {
     let trap = err.downcast_ref::<Trap>();
-    let (kind, mut text) = if trap == Some(&Trap::Interrupt) {
-        (FaultKind::Timeout, too_long(limit))
+    let stderr = guest.notes.take_stderr();
+    // Who has words of its own says more by them.
+    let place = || if stderr.is_empty() { place(err) } else { String::new() };
+    let (kind, text) = if trap == Some(&Trap::Interrupt) {
+        (FaultKind::Timeout, too_long(limit) + &place())
     } else if let Some(trouble) = guest.notes.trouble() {
         (FaultKind::Host, trouble)
     } else if guest.memory.refused {
@@ -154,15 +162,12 @@ fn broken(call: &'static str, limit: Duration, err: &wasmtime::Error, guest: &Gu
     } else if let Some(ResourceTableError::Full) = err.downcast_ref() {
         (FaultKind::Trap, format!("held more than {RESOURCES} files, streams and requests open"))
     } else if let Some(trap) = trap {
-        (FaultKind::Trap, trapped(*trap))
+        (FaultKind::Trap, trapped(*trap) + &place())
     } else {
-        (FaultKind::Trap, convert::cut(format!("{err:#}"), 4096))
+        // Not the whole chain: the engine's backtrace is in it, with names as the guest has them.
+        let cause = convert::bounded(4096, |to| write!(to, "{}", err.root_cause()));
+        (FaultKind::Trap, cause + &place())
     };
-    let stderr = guest.notes.take_stderr();
-    // Who has words of its own says more by them.
-    if trap.is_some() && matches!(kind, FaultKind::Timeout | FaultKind::Trap) && stderr.is_empty() {
-        text += &place(err).unwrap_or_default();
-    }
     Fault { stderr, ..Fault::new(call, kind, text) }
 }
 
@@ -194,7 +199,24 @@ mod tests {
         for (name, shown) in names {
             assert_eq!(readable(name), shown);
         }
-        let cut = readable(&"x".repeat(10_000));
-        assert!(cut.starts_with(&"x".repeat(100)) && cut.len() < 200, "{cut}");
+        assert_eq!(readable(&"x".repeat(10_000)), "x".repeat(100) + "…");
+        assert_eq!(readable("a\u{1b}[2Jb"), "a [2Jb");
+    }
+
+    #[test]
+    fn a_name_that_doubles_with_every_letter_stays_short() {
+        // pair<pair<…>, pair<…>> on sixty levels.
+        let digit = |number: usize| char::from(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[number]);
+        let place = |number: usize| match number / 36 {
+            0 => format!("S{}_", digit(number)),
+            high => format!("S{}{}_", digit(high), digit(number % 36)),
+        };
+        let levels: String = (1..61).map(|level| format!("S0_I{0}{0}E", place(level))).collect();
+        let shown = readable(&format!("_Z1fI4pairIiiE{levels}EvT_"));
+        assert!(
+            shown.starts_with("void f<pair<int, int>, pair<pair<int, int>, pair<int, int> >, pair<pair<"),
+            "{shown}"
+        );
+        assert_eq!(shown.chars().count(), 101);
     }
 }

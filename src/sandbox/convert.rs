@@ -1,5 +1,7 @@
 //! Between the words of the host and those of the contract.
 
+use std::fmt;
+
 use playwarden_event as event;
 use playwarden_event::{Event, Json, Tally, Totals, Verdict};
 
@@ -295,6 +297,34 @@ pub(crate) fn cut(mut text: String, limit: usize) -> String {
         return format!("{text} [cut, {full} bytes in full]");
     }
     text
+}
+
+/// Writes a text that ends at the limit, and without control characters: names of a guest may be made to grow while they are
+/// written, and are shown on terminals.
+pub(crate) fn bounded(limit: usize, write: impl FnOnce(&mut Bounded) -> fmt::Result) -> String {
+    let mut text = Bounded { text: String::new(), limit };
+    // It fails where it is full.
+    let _full = write(&mut text);
+    text.text
+}
+
+/// A text that takes no more than so many bytes.
+pub(crate) struct Bounded {
+    text: String,
+    limit: usize,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = self.limit.saturating_sub(self.text.len());
+        let fits = &more[..more.floor_char_boundary(room.min(more.len()))];
+        self.text.extend(fits.chars().map(|letter| if letter.is_control() { ' ' } else { letter }));
+        if fits.len() < more.len() {
+            self.text.push('…');
+            return Err(fmt::Error);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -88,6 +88,45 @@ fn handles_that_the_host_keeps_for_a_guest_have_an_end() {
     });
 }
 
+/// A name of a function in C++ that is a pair of pairs of pairs, and has 2^60 words when it is written out.
+fn name_that_doubles() -> String {
+    let digit = |number: usize| char::from(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[number % 36]);
+    let high = |number: usize| if number < 36 { String::new() } else { digit(number / 36).to_string() };
+    let place = |number: usize| format!("S{}{}_", high(number), digit(number));
+    let levels: String = (1..61).map(|level| format!("S0_I{0}{0}E", place(level))).collect();
+    format!("_Z1fI4pairIiiE{levels}EvT_")
+}
+
+#[test]
+fn names_of_functions_are_not_written_out_without_end() {
+    block_on(async {
+        let lab = Lab::impatient();
+        let outside = "(type $r (resource (rep i32))) (core func $new (canon resource.new $r))";
+        let imports = "(import \"r\" \"new\" (func $new (param i32) (result i32)))";
+        let with = "(with \"r\" (instance (export \"new\" (func $new))))";
+        // Ended by the host, by a trap, by its deadline.
+        for (body, why) in [
+            ("(loop $l (drop (call $new (i32.const 1))) (br $l))", "handle limit exceeded"),
+            ("unreachable", "gave up"),
+            ("(loop $l (br $l))", "took longer than"),
+        ] {
+            let items = format!("{MEMORY} (func $f (@name \"{}\") {body})", name_that_doubles());
+            let schema = "(call $f) unreachable";
+            let fault =
+                lab.schema(Checker { schema, items: &items, outside, imports, with, ..Checker::default() }).await;
+            let text = fault.unwrap_err().text;
+            assert!(
+                text.contains(why) && text.contains("in `void f<pair<int, int>, pair<") && text.len() < 300,
+                "{text}"
+            );
+        }
+        let items = format!("{MEMORY} (func $f (@name \"a\\1b[2Jb\") unreachable)");
+        let fault = lab.schema(Checker { schema: "(call $f) unreachable", items: &items, ..Checker::default() }).await;
+        assert!(fault.unwrap_err().text.ends_with(", in `a [2Jb`"));
+        lab.still_serves().await;
+    });
+}
+
 /// Components in components, each of which instantiates the next one twice.
 fn doubled(levels: usize, innermost: &str) -> String {
     let deep = (1..levels).fold(format!("(component $c0 {innermost})"), |text, level| {
