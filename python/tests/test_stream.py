@@ -209,13 +209,16 @@ class Cancel(Stream):
         self.assertEqual([error.handler for error in runner.handler_errors], ["cancel_callback"])
 
     def test_it_is_heard_while_another_handler_is_at_work(self):
-        began = threading.Event()
+        began, known = threading.Event(), threading.Event()
 
         def handler(_):
             began.set()
+            # The first event may be there before the runner is.
+            known.wait()
             runner._program.wait()
 
         thread, runner = self.start(settings={"halt": 9}, event_handler=handler, cancel_callback=began.is_set)
+        known.set()
         thread.join()
         self.assertEqual(runner.status, "canceled")
 

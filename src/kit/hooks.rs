@@ -94,7 +94,13 @@ impl Code {
             Language::Zig => line.strip_prefix("pub fn ").is_some_and(|rest| begins(rest, &name)),
             Language::C | Language::Cpp => false,
         };
-        let found = self.files.iter().find(|(_, text)| text.lines().any(is_it))?;
+        // Elsewhere the author may have things of the same name.
+        let may = |(file, text): &&(String, String)| match self.language {
+            Language::Rust => text.contains("playwarden_sdk"),
+            Language::Go => true,
+            _ => file.starts_with("src/plugin."),
+        };
+        let found = self.files.iter().filter(may).find(|(_, text)| text.lines().any(is_it))?;
         Some((&found.0, name))
     }
 
@@ -193,6 +199,13 @@ mod tests {
             fs::write(&path, text.clone() + more).unwrap();
             let told = check(&project, &exported()).unwrap_err().to_string();
             assert!(told.contains(&format!("`{file}` has `")) && told.contains("which nobody would ask"), "{told}");
+            // The same name elsewhere is not it.
+            if !matches!(language, Language::Rust | Language::Go) {
+                let other = path.with_file_name("other").with_extension(path.extension().unwrap());
+                fs::write(&path, &text).unwrap();
+                fs::write(&other, more).unwrap();
+                check(&project, &exported()).unwrap();
+            }
             if !name.is_empty() {
                 fs::write(
                     &path,

@@ -327,10 +327,7 @@ impl Sandbox {
             drop(done.send(Component::new(&engine, bytes)));
         });
         compiler.map_err(|err| LoadErrorKind::Compile(err.to_string()))?;
-        let compiled = timeout(patience, compiled).await.map_err(|_| LoadErrorKind::Slow(patience))?;
-        let component = compiled
-            .map_err(|_| LoadErrorKind::Compile("the compiler panicked".to_owned()))?
-            .map_err(|err| LoadErrorKind::Compile(err.root_cause().to_string()))?;
+        let component = made_within(patience, compiled).await?;
         if let Some(cache) = &self.cache {
             // A cache that cannot be written costs time at the next run and nothing else.
             drop(cache.put(&component, sha256));
@@ -435,6 +432,17 @@ impl Plugin {
     }
 }
 
+/// Waits for the compiler, and not for ever.
+async fn made_within(
+    patience: Duration,
+    compiled: oneshot::Receiver<wasmtime::Result<Component>>,
+) -> Result<Component, LoadErrorKind> {
+    let compiled = timeout(patience, compiled).await.map_err(|_| LoadErrorKind::Slow(patience))?;
+    compiled
+        .map_err(|_| LoadErrorKind::Compile("the compiler panicked".to_owned()))?
+        .map_err(|err| LoadErrorKind::Compile(err.root_cause().to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -442,11 +450,18 @@ mod tests {
     #[test]
     fn a_compiler_that_does_not_come_to_an_end_is_not_waited_for() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let sandbox = Sandbox::new(None).unwrap();
-        let bytes = wat::parse_str("(component (core module (func)))").unwrap();
-        let compiled = runtime.block_on(sandbox.compile(bytes, "x", Duration::ZERO));
-        let Err(err) = compiled else { panic!("it was faster than nothing") };
-        assert_eq!(err.to_string(), "compiling it took longer than 0ns");
+        let (at_work, compiled) = oneshot::channel();
+        let Err(err) = runtime.block_on(made_within(Duration::from_millis(1), compiled)) else {
+            panic!("nothing was made")
+        };
+        assert_eq!(err.to_string(), "compiling it took longer than 1ms");
+        drop(at_work);
+        let (panicked, compiled) = oneshot::channel();
+        drop(panicked);
+        let Err(err) = runtime.block_on(made_within(Duration::from_secs(60), compiled)) else {
+            panic!("nothing was made")
+        };
+        assert!(err.to_string().contains("the compiler panicked"), "{err}");
     }
 
     #[test]

@@ -49,11 +49,12 @@ fn another_limit_shows_what_would_have_been_spared() {
         assert_eq!((&verdict["verdict"], &verdict["acted_on"]), (&json!("cancel"), &json!(true)));
         let spared = run.named("runner_on_start").iter().filter(|event| event.counter() > at).count();
         assert!(spared > 0);
+        let starts = if spared == 1 { "start" } else { "starts" };
         assert_eq!((&shown["canceled"], &shown["spared"]), (&json!(true), &json!(spared)));
         let text = project.playwarden(&["replay", "@", "-p", "budget", "-c", limit]).expect(0);
         assert!(text.stdout.contains(&format!("  event {at:>6}  would have been canceled: ")), "{}", text.stdout);
         assert!(
-            text.stdout.contains(&format!("  {spared} starts of a task on a host would not have happened\n")),
+            text.stdout.contains(&format!("  {spared} {starts} of a task on a host would not have happened\n")),
             "{}",
             text.stdout
         );
