@@ -1,7 +1,7 @@
 //! Hooks of the code against hooks of the world: an interpreter, and some compilers, leave out what only one of the two has.
 //!
-//! A policy whose question is never asked looks like one that never objects, so this is an error when the plugin is built.
-//! The code is only looked at line by line: what a compiler tells anyhow is left to it.
+//! A policy whose question is never asked looks like one that never objects, so this is said when the plugin is built. The
+//! code is only looked at line by line: what is found is a warning, and what a compiler tells anyhow is left to it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use crate::language::Language;
 use crate::project::{Project, hooks};
 use crate::steps::BuildError;
 
-/// Compares the author's code with what the world exports; in Rust, with what `export!` names.
-pub(crate) fn check(project: &Project, exported: &[String]) -> Result<(), BuildError> {
+/// Compares the author's code with what the world exports; in Rust, with what `export!` names. Returns what looks wrong.
+pub(crate) fn check(project: &Project, exported: &[String]) -> Result<Vec<String>, BuildError> {
     let code = Code::read(project)?;
     let of_macro;
     let exported = if project.language == Language::Rust {
@@ -20,6 +20,7 @@ pub(crate) fn check(project: &Project, exported: &[String]) -> Result<(), BuildE
     } else {
         exported
     };
+    let mut found = Vec::new();
     for hook in hooks() {
         let is_exported = exported.iter().any(|name| name == hook);
         if let Some((file, name)) = code.declares(hook).filter(|_| !is_exported) {
@@ -27,17 +28,13 @@ pub(crate) fn check(project: &Project, exported: &[String]) -> Result<(), BuildE
                 Language::Rust => format!("name it in `export!({} + {})`", "…", pascal(hook)),
                 _ => format!("add `export playwarden:plugin/{hook}@0.1.0;` to `wit/plugin.wit`"),
             };
-            return Err(differs(format!("`{file}` has `{name}`, which nobody would ask: {remedy}")));
+            found.push(format!("`{file}` seems to have `{name}`, which nobody would ask: {remedy}"));
         }
         if let Some(name) = code.lacks(hook).filter(|_| is_exported) {
-            return Err(differs(format!("`wit/plugin.wit` exports `{hook}`, and the code has no `{name}`")));
+            found.push(format!("`wit/plugin.wit` exports `{hook}`, and the code seems to have no `{name}`"));
         }
     }
-    Ok(())
-}
-
-fn differs(text: String) -> BuildError {
-    BuildError::Component { what: "comparing the code with `wit/`", text }
+    Ok(found)
 }
 
 /// The author's files: without the SDK and what was made.
@@ -68,10 +65,15 @@ impl Code {
         let entries: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
         for path in entries {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_ours = !["sdk", "build", "node_modules", "target"].contains(&&*name) && !name.starts_with('.');
-            if path.is_dir() && is_ours {
+            if ["sdk", "build", "node_modules", "target"].contains(&&*name)
+                || name.starts_with('.')
+                || name.ends_with("_test.go")
+            {
+                continue;
+            }
+            if path.is_dir() {
                 self.add(project, &path, extensions)?;
-            } else if path.extension().is_some_and(|of| extensions.iter().any(|word| of == *word)) {
+            } else if path.is_file() && path.extension().is_some_and(|of| extensions.iter().any(|word| of == *word)) {
                 let shown = path.strip_prefix(project).unwrap_or(&path).display().to_string();
                 let text = fs::read(&path)?;
                 self.files.push((shown, String::from_utf8_lossy(&text).into_owned()));
@@ -84,7 +86,7 @@ impl Code {
     fn declares(&self, hook: &str) -> Option<(&str, String)> {
         let name = name(self.language, hook)?;
         let is_it = |line: &str| match self.language {
-            Language::Rust => line.starts_with("impl") && line.contains(&format!("{name} for ")),
+            Language::Rust => line.starts_with("impl") && line.contains(&format!(" {name} for ")),
             Language::Python => line.strip_prefix("class ").is_some_and(|rest| begins(rest, &name)),
             Language::JavaScript | Language::TypeScript => line.starts_with("export ") && has(line, &name),
             // Others may have methods of that name: the hook's takes something of the SDK's.
@@ -192,19 +194,22 @@ mod tests {
             let project = Project::read(folder.path()).unwrap();
             let exported =
                 || if language == Language::Rust { Vec::new() } else { World::read(&project).unwrap().exports() };
-            check(&project, &exported()).unwrap();
+            assert_eq!(check(&project, &exported()).unwrap(), [""; 0]);
             let path = folder.path().join(file);
             let text = fs::read_to_string(&path).unwrap();
 
             fs::write(&path, text.clone() + more).unwrap();
-            let told = check(&project, &exported()).unwrap_err().to_string();
-            assert!(told.contains(&format!("`{file}` has `")) && told.contains("which nobody would ask"), "{told}");
+            let told = check(&project, &exported()).unwrap().join("; ");
+            assert!(
+                told.contains(&format!("`{file}` seems to have `")) && told.contains("which nobody would ask"),
+                "{told}"
+            );
             // The same name elsewhere is not it.
             if !matches!(language, Language::Rust | Language::Go) {
                 let other = path.with_file_name("other").with_extension(path.extension().unwrap());
                 fs::write(&path, &text).unwrap();
                 fs::write(&other, more).unwrap();
-                check(&project, &exported()).unwrap();
+                assert_eq!(check(&project, &exported()).unwrap(), [""; 0]);
             }
             if !name.is_empty() {
                 fs::write(
@@ -212,8 +217,8 @@ mod tests {
                     text.replace(name, "Misspelt").replace("exports.Misspelt", &format!("exports.{name}")),
                 )
                 .unwrap();
-                let told = check(&project, &exported()).unwrap_err().to_string();
-                assert!(told.contains(&format!("and the code has no `{name}`")), "{told}");
+                let told = check(&project, &exported()).unwrap().join("; ");
+                assert!(told.contains(&format!("and the code seems to have no `{name}`")), "{told}");
             }
         }
     }

@@ -58,11 +58,13 @@ impl Project {
         let path = self.component();
         let folder = self.folder.join("build");
         fs::create_dir_all(&folder).map_err(|err| BuildError::Io(folder.clone(), err))?;
+        let mut exported = Vec::new();
         if self.language != Language::Rust {
             // Before any tool is installed, and in the same words for all of them.
-            hooks::check(self, &World::read(self)?.exports())?;
-        } else {
-            hooks::check(self, &[])?;
+            exported = World::read(self)?.exports();
+        }
+        for warning in hooks::check(self, &exported)? {
+            told(&format!("warning: {warning}"));
         }
         let made = match self.language {
             Language::Rust => self.rust(told)?,

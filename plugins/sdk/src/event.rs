@@ -96,7 +96,7 @@ impl Start {
     /// Returns whether the action is a template that nobody has filled in yet, so that it may be any module.
     #[must_use]
     pub fn action_is_unknown(&self) -> bool {
-        self.action.contains("{{")
+        ["{{", "{%", "{#"].iter().any(|mark| self.action.contains(mark))
     }
 }
 

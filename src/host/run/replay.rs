@@ -159,6 +159,7 @@ impl Replay {
             clock,
             tick: plan.tick.filter(|_| self.plugin.has_tick()).map(|every| (every, None)),
             list: Vec::new(),
+            pending: Vec::new(),
             asked_about: HashSet::new(),
             canceled: false,
             wanted_cancel: false,
@@ -204,6 +205,8 @@ struct Show {
     tick: Option<(Duration, Option<Timestamp>)>,
     /// Events that the handler gets next.
     list: Vec<Arc<Event>>,
+    /// Events that it had and did not acknowledge, for another instance.
+    pending: Vec<Arc<Event>>,
     /// Starts that were asked about already, by uuid: a verdict about one stands before it, and there may be several.
     asked_about: HashSet<String>,
     canceled: bool,
@@ -270,6 +273,7 @@ impl Show {
             self.hand_over().await;
         }
         self.live.renew().await;
+        self.list = std::mem::take(&mut self.pending);
     }
 
     /// Asks as time goes by, up to this moment.
@@ -348,6 +352,8 @@ impl Show {
         {
             self.came_to.acknowledged = self.came_to.acknowledged.max(Some(acknowledged.min(last)));
         }
+        self.pending.extend(list);
+        self.pending.retain(|event| Some(event.counter()) > self.came_to.acknowledged);
     }
 
     /// Makes a call, again after a restart. None when it came to nothing; that hook is not called any more.

@@ -84,7 +84,7 @@ func cut(text *string) *string {
 }
 
 func (a *audit) isWanted(event *playwarden.Event) bool {
-	if event.IsOfTask() && slices.Contains(a.config.ExceptActions, event.Action) {
+	if event.IsOfTask() && event.Action != "" && slices.Contains(a.config.ExceptActions, event.Action) {
 		return false
 	}
 	switch event.Kind {

@@ -131,7 +131,8 @@ fn newer(project: &Project) -> Option<PathBuf> {
     while let Some(folder) = folders.pop() {
         for path in entries(&folder) {
             // What an editor keeps there says nothing, nor do pages.
-            let is_made = path.ends_with("__pycache__") || path.ends_with("target");
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_made = ["__pycache__", "target"].contains(&&*name) || name.starts_with('.') || name.ends_with('~');
             match path.extension() {
                 _ if is_made => {}
                 _ if path.is_dir() => folders.push(path),

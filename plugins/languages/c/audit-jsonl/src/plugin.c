@@ -67,7 +67,7 @@ static bool is_of_task(const pw_event *event) {
 }
 
 static bool is_wanted(const pw_event *event) {
-    if (is_of_task(event) && pw_has(except_actions, text_or_none(event->action)))
+    if (is_of_task(event) && event->action.is_some && pw_has(except_actions, text_or_none(event->action)))
         return false;
     switch (event->kind.tag) {
     case PW_KIND(RUNNER_ON_START):

@@ -299,7 +299,7 @@ bool pw_answer_(pw_answer answer, pw_failure_ *failure) {
 
 bool pw_action_is_unknown(pw_string action) {
     for (size_t i = 1; i < action.len; i++)
-        if (action.ptr[i - 1] == '{' && action.ptr[i] == '{')
+        if (action.ptr[i - 1] == '{' && memchr("{%#", action.ptr[i], 3))
             return true;
     return false;
 }

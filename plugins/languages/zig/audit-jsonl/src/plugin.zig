@@ -78,7 +78,7 @@ fn cut(text: ?[]const u8) ?[]const u8 {
 
 fn isWanted(event: playwarden.Event) bool {
     if (event.isOfTask()) for (config.except_actions) |action| {
-        if (std.mem.eql(u8, action, event.action orelse "")) return false;
+        if (event.action != null and std.mem.eql(u8, action, event.action.?)) return false;
     };
     return switch (event.kind) {
         .runner_on_start => config.include_start,

@@ -226,7 +226,10 @@ pub const Start = struct {
     /// Whether the action is a template that nobody has filled in yet, so that it may be any module. A rule that must not
     /// be evaded refuses it.
     pub fn actionIsUnknown(start: Start) bool {
-        return std.mem.find(u8, start.action, "{{") != null;
+        for ([_][]const u8{ "{{", "{%", "{#" }) |mark| {
+            if (std.mem.find(u8, start.action, mark) != null) return true;
+        }
+        return false;
     }
 };
 

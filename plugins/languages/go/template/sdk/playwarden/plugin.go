@@ -104,7 +104,9 @@ type Start struct {
 
 // ActionIsUnknown returns whether the action is a template that nobody has filled in yet, so that it may be any module. A
 // rule that must not be evaded refuses it.
-func (s *Start) ActionIsUnknown() bool { return strings.Contains(s.Action, "{{") }
+func (s *Start) ActionIsUnknown() bool {
+	return strings.Contains(s.Action, "{{") || strings.Contains(s.Action, "{%") || strings.Contains(s.Action, "{#")
+}
 
 // Finish is the end of a run. Texts that are absent are empty.
 type Finish struct {

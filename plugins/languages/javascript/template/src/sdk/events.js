@@ -15,7 +15,7 @@ export function failed({ kind, marks }) {
  * must not be evaded refuses it.
  */
 export function actionIsUnknown({ action }) {
-  return action.includes("{{");
+  return /\{[{%#]/.test(action);
 }
 
 /** The word of the journal for a kind or a status: `runner_on_ok`, `canceled`. */

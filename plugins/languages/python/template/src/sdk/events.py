@@ -25,7 +25,7 @@ def action_is_unknown(start: Any) -> bool:
 
     A rule that must not be evaded refuses it.
     """
-    return "{{" in start.action
+    return any(mark in start.action for mark in ("{{", "{%", "{#"))
 
 
 def name(case: EventKind | Status) -> str:

@@ -16,7 +16,7 @@ export function failed({ kind, marks }: Event): boolean {
  * must not be evaded refuses it.
  */
 export function actionIsUnknown({ action }: { action: string }): boolean {
-  return action.includes("{{");
+  return /\{[{%#]/.test(action);
 }
 
 /** The word of the journal for a kind or a status: `runner_on_ok`, `canceled`. */
