@@ -7,11 +7,12 @@ use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// A JSON text, valid and unchanged.
+/// A JSON text on one line, valid and otherwise unchanged.
 ///
 /// What Ansible reports is kept as text and looked into on demand: integers of any size, the order of keys and every
-/// digit stay as they were, and what nobody asks for is never parsed.
-#[derive(Clone, Deserialize, Serialize)]
+/// digit stay as they were, and what nobody asks for is never parsed. Line breaks between values are blanks, since a line
+/// of the journal is one event; inside of strings JSON has none.
+#[derive(Clone, Serialize)]
 #[serde(transparent)]
 pub struct Json(Box<RawValue>);
 
@@ -21,7 +22,7 @@ impl Json {
     /// # Errors
     /// When `text` is not one JSON value.
     pub fn parse(text: String) -> Result<Self, serde_json::Error> {
-        RawValue::from_string(text).map(Self)
+        RawValue::from_string(text).map(|raw| Self(on_one_line(raw)))
     }
 
     /// Writes a value down.
@@ -68,7 +69,13 @@ impl Json {
 
 impl From<&RawValue> for Json {
     fn from(raw: &RawValue) -> Self {
-        Self(raw.to_owned())
+        Self(on_one_line(raw.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::deserialize(deserializer).map(|raw| Self(on_one_line(raw)))
     }
 }
 
@@ -92,6 +99,15 @@ impl PartialEq for Json {
 }
 
 impl Eq for Json {}
+
+/// Makes each line break a blank: outside of strings it means the same, and inside of them it cannot stand.
+fn on_one_line(raw: Box<RawValue>) -> Box<RawValue> {
+    if !raw.get().contains('\n') && !raw.get().contains('\r') {
+        return raw;
+    }
+    let text = raw.get().replace(['\n', '\r'], " ");
+    RawValue::from_string(text).expect("blanks should be allowed where line breaks are")
+}
 
 /// One token further down, without parsing what lies beside the way.
 fn step<'a>(value: &'a RawValue, token: &str) -> Option<&'a RawValue> {
@@ -163,6 +179,15 @@ mod tests {
 
     fn json(text: &str) -> Json {
         Json::parse(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_line_break_between_values_begins_no_line() {
+        let broken = "{\n\"a\":[1,\r\n2]\t}";
+        let one = "{ \"a\":[1,  2]\t}";
+        assert_eq!(json(broken).text(), one);
+        assert_eq!(serde_json::from_str::<Json>(broken).unwrap().text(), one);
+        assert_eq!(Json::from(&*RawValue::from_string(broken.to_owned()).unwrap()).text(), one);
     }
 
     #[test]

@@ -21,7 +21,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use playwarden_event::kind::VerdictWord;
 use playwarden_event::{Event, EventKind, Status};
@@ -74,14 +74,14 @@ pub(crate) fn of_run(events: &[Event]) {
     note("end_ms", milliseconds(breaking, last));
 }
 
-/// The rounds of a test that has a long form: so many, or `PLAYWARDEN_SOAK`. At least one, and none is begun after the
-/// moment `PLAYWARDEN_SOAK_UNTIL`, in seconds since 1970.
+/// The rounds of a test that has a long form: so many, or `PLAYWARDEN_SOAK`. At least one, and none is begun after
+/// `PLAYWARDEN_SOAK_SECONDS`: tests with many rounds leave their time to the others.
 pub(crate) fn rounds(short: u32) -> impl Iterator<Item = u32> {
     let number = |name: &str| {
         std::env::var(name).ok().map(|text| text.parse::<u32>().unwrap_or_else(|_| panic!("{name}={text}")))
     };
-    let until = number("PLAYWARDEN_SOAK_UNTIL").map(u64::from);
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let limit = number("PLAYWARDEN_SOAK_SECONDS").map(|seconds| Duration::from_secs(seconds.into()));
+    let start = Instant::now();
     (0..number("PLAYWARDEN_SOAK").unwrap_or(short))
-        .take_while(move |round| *round == 0 || until.is_none_or(|until| now() < until))
+        .take_while(move |round| *round == 0 || limit.is_none_or(|limit| start.elapsed() < limit))
 }

@@ -1,6 +1,6 @@
 //! The long form of the fault suite: the end-to-end tests with many more rounds, bounded by time.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -16,16 +16,19 @@ use crate::steps::{Done, Steps, seconds};
 /// How many rounds tests take that have a long form.
 const ROUNDS: &str = "PLAYWARDEN_SOAK";
 
-/// The moment after which such a test begins no round, in seconds since 1970.
-const UNTIL: &str = "PLAYWARDEN_SOAK_UNTIL";
+/// After how many seconds such a test begins no further round.
+const SECONDS: &str = "PLAYWARDEN_SOAK_SECONDS";
 
-/// What a round that was begun may still take, and the tests that have none.
-const GRACE: Duration = Duration::from_secs(900);
+/// At most so many tests have a long form.
+const LONG: u32 = 12;
+
+/// What rounds that were begun may still take, and the tests that have none.
+const GRACE: Duration = Duration::from_secs(1800);
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Begin no further round after so many minutes, shared by the cores
-    #[arg(long, default_value_t = 60, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Begin no further round of a test after so many minutes
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     minutes: u32,
     /// How many rounds of what is done again and again, such as cancels and kills
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -62,20 +65,16 @@ pub(crate) fn run(project: &Project, arguments: &Arguments, steps: &mut Steps) -
     }
 
     let start = Instant::now();
-    let end = start + Duration::from_secs(60 * u64::from(arguments.minutes));
+    let each = Duration::from_secs(60 * u64::from(arguments.minutes));
+    let variables = [
+        (figures::FILE, figures.display().to_string()),
+        (ROUNDS, arguments.rounds.to_string()),
+        (SECONDS, each.as_secs().to_string()),
+    ];
     let mut bad = Vec::new();
-    let mut left = u32::try_from(cores.len()).unwrap_or(u32::MAX);
     for (name, venv) in &cores {
-        let share = end.saturating_duration_since(Instant::now()) / left;
-        left -= 1;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let variables = [
-            (figures::FILE, figures.display().to_string()),
-            (ROUNDS, arguments.rounds.to_string()),
-            (UNTIL, (now + share).as_secs().to_string()),
-        ];
-        steps.take(&format!("Soak on {name}, for at most {}", seconds(share)), || {
-            let counts = tests.run(project, &names, venv, &variables, Some(share + GRACE))?;
+        steps.take(&format!("Soak on {name}, for at most {} a test", seconds(each)), || {
+            let counts = tests.run(project, &names, venv, &variables, Some(each * LONG + GRACE))?;
             if !counts.are_good() {
                 bad.push(format!(
                     "{name}: of {} tests {} passed, {} failed",
