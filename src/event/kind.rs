@@ -5,6 +5,8 @@
 //!
 //! [`Event`]: crate::Event
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Json;
@@ -303,6 +305,10 @@ pub struct PlayStart {
     pub hosts: Vec<String>,
     /// Inventory hosts of this batch. Ours.
     pub batch: Vec<String>,
+    /// Those of `hosts` that are in each inventory group, groups within groups included; not the group `all`. Said at the
+    /// first start of each play, and not again by its further batches. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<BTreeMap<String, Vec<String>>>,
 }
 
 /// Data of `playbook_on_task_start`.

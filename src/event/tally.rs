@@ -3,14 +3,14 @@
 //! They follow from the journal alone: whoever reads the same events in the same order has the same counts. Results are
 //! counted as Ansible's own statistics count them, so that the two agree wherever Ansible sends its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::InFlight;
 use crate::{Event, EventKind};
 
-/// Totals of a scope (run, play, batch, host). Numbers of hosts count hosts, the others count results.
+/// Totals of a scope (run, play, batch, group, host). Numbers of hosts count hosts, the others count results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Tally {
@@ -58,6 +58,8 @@ pub struct Tallies {
     batch: Scope,
     play_uuid: Option<String>,
     by_host: HashMap<String, Scope>,
+    /// The hosts of each inventory group, but for `all`.
+    groups: BTreeMap<String, BTreeSet<String>>,
     in_flight: BTreeMap<(String, String), String>,
 }
 
@@ -77,6 +79,9 @@ impl Tallies {
                 }
                 for host in &start.batch {
                     self.batch.host(host);
+                }
+                for (group, hosts) in start.groups.iter().flatten() {
+                    self.groups.entry(group.clone()).or_default().extend(hosts.iter().cloned());
                 }
             }
             EventKind::RunnerOnStart(result) => {
@@ -116,6 +121,24 @@ impl Tallies {
         }
     }
 
+    /// Returns the totals of an inventory group: the run's, of those of its hosts that the plays so far matched. None when
+    /// no play matched any.
+    #[must_use]
+    pub fn group(&self, group: &str) -> Option<Tally> {
+        if group == "all" {
+            return Some(self.run.tally);
+        }
+        let hosts = self.groups.get(group)?;
+        let mut whole = Tally::default();
+        hosts.iter().filter_map(|host| self.host(host)).for_each(|tally| whole.add(tally));
+        Some(whole)
+    }
+
+    /// Returns the inventory groups that a host is in as the plays so far said, sorted, without `all`.
+    pub fn groups_of(&self, host: &str) -> impl Iterator<Item = &str> {
+        self.groups.iter().filter(move |(_, hosts)| hosts.contains(host)).map(|(group, _)| group.as_str())
+    }
+
     /// Returns the totals of each inventory host on which something was started, in no order.
     pub fn hosts(&self) -> impl Iterator<Item = (&str, Tally)> {
         self.by_host.iter().map(|(host, scope)| (host.as_str(), scope.tally))
@@ -139,6 +162,38 @@ impl Tallies {
         if let Some(scope) = self.by_host.get_mut(host) {
             scope.count(host, count);
         }
+    }
+}
+
+impl Tally {
+    /// Adds the totals of other hosts.
+    fn add(&mut self, other: Self) {
+        let Self {
+            hosts,
+            hosts_failed,
+            hosts_unreachable,
+            hosts_changed,
+            hosts_busy,
+            ok,
+            changed,
+            failed,
+            unreachable,
+            skipped,
+            rescued,
+            ignored,
+        } = other;
+        self.hosts += hosts;
+        self.hosts_failed += hosts_failed;
+        self.hosts_unreachable += hosts_unreachable;
+        self.hosts_changed += hosts_changed;
+        self.hosts_busy += hosts_busy;
+        self.ok += ok;
+        self.changed += changed;
+        self.failed += failed;
+        self.unreachable += unreachable;
+        self.skipped += skipped;
+        self.rescued += rescued;
+        self.ignored += ignored;
     }
 }
 
@@ -303,6 +358,31 @@ mod tests {
         tallies.apply(&event("playbook_on_play_start", r#"{"play_uuid":"q","hosts":["b"],"batch":["b"]}"#));
         assert_eq!((tallies.totals().play.hosts, tallies.totals().play.failed), (1, 0));
         assert_eq!((tallies.totals().run.hosts, tallies.totals().run.failed), (2, 1));
+    }
+
+    #[test]
+    fn a_group_has_the_totals_of_its_hosts_in_all_plays() {
+        let mut tallies = tallies(&[
+            (
+                "playbook_on_play_start",
+                r#"{"play_uuid":"p","hosts":["a","b"],"batch":["a"],"groups":{"web":["a","b"],"eu":["a"]}}"#,
+            ),
+            ("runner_on_failed", r#"{"host":"a","res":{}}"#),
+            ("runner_on_failed", r#"{"host":"a","res":{}}"#),
+            ("playbook_on_play_start", r#"{"play_uuid":"p","hosts":["a","b"],"batch":["b"]}"#),
+            ("runner_on_ok", r#"{"host":"b","res":{"changed":true}}"#),
+        ]);
+        let web =
+            Tally { hosts: 2, hosts_failed: 1, hosts_changed: 1, ok: 1, changed: 1, failed: 2, ..Tally::default() };
+        assert_eq!(tallies.group("web"), Some(web));
+        assert_eq!(tallies.group("all"), Some(web));
+        assert_eq!(tallies.group("eu").map(|tally| (tally.hosts, tally.hosts_failed)), Some((1, 1)));
+        assert_eq!(tallies.group("db"), None);
+        let (hosts, groups) = (r#""hosts":["b","c"],"batch":["b","c"]"#, r#"{"web":["c"],"db":["b","c"]}"#);
+        tallies.apply(&event("playbook_on_play_start", &format!(r#"{{"play_uuid":"q",{hosts},"groups":{groups}}}"#)));
+        assert_eq!(tallies.group("web").map(|tally| tally.hosts), Some(3));
+        assert_eq!(tallies.groups_of("b").collect::<Vec<_>>(), ["db", "web"]);
+        assert_eq!(tallies.groups_of("d").count(), 0);
     }
 
     #[test]

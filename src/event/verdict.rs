@@ -76,4 +76,7 @@ pub struct StartRequest {
     pub args: Option<Json>,
     /// `file:line`.
     pub path: Option<String>,
+    /// The inventory groups that the host is in as the plays so far said, sorted, without `all`: what the host adds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
 }

@@ -199,7 +199,7 @@ pub(crate) fn start(time_ns: u64, start: &event::StartRequest) -> hooks::start_p
         handler: start.handler,
         args: start.args.as_ref().map(|args| args.text().to_owned()),
         path: start.path.clone(),
-        data: "{}".to_owned(),
+        data: serde_json::json!({ "groups": start.groups }).to_string(),
     }
 }
 

@@ -216,9 +216,7 @@ impl journal::Host for Guest {
     }
 
     fn tally_of_group(&mut self, source: types::Source, group: String) -> wasmtime::Result<Option<types::Tally>> {
-        // Events do not say yet which groups a host is in: but for the one of all hosts, every name is unknown.
-        let run = self.run(&source).filter(|_| group == "all");
-        Ok(run.map(|run| convert::tally(run.view.totals().run)))
+        Ok(self.run(&source).and_then(|run| run.view.group(&group)).map(convert::tally))
     }
 
     fn tally_of_host(&mut self, source: types::Source, host: String) -> wasmtime::Result<Option<types::Tally>> {
@@ -296,6 +294,9 @@ mod tests {
             Tally::default()
         }
         fn host(&self, _: &str) -> Option<Tally> {
+            None
+        }
+        fn group(&self, _: &str) -> Option<Tally> {
             None
         }
     }

@@ -18,6 +18,8 @@ pub trait RunView: Send + Sync {
     fn batch(&self) -> Tally;
     /// Returns the totals of an inventory host.
     fn host(&self, host: &str) -> Option<Tally>;
+    /// Returns the totals of an inventory group; `all` is one.
+    fn group(&self, group: &str) -> Option<Tally>;
 }
 
 /// Which events a plugin gets, and how much of each.

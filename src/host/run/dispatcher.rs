@@ -264,6 +264,7 @@ impl Run<'_> {
             let mut start: StartRequest =
                 reported.data.pointer("/start").and_then(|start| start.read().ok()).unwrap_or_default();
             start.uuid.clone_from(&reported.uuid);
+            start.groups = self.publisher.view.groups_of(&start.host);
             // All of them are asked, so that all that would refuse it are on record.
             let asked = if self.state.ending().is_none() { usize::MAX } else { 0 };
             let mut place = 0;

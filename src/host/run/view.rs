@@ -41,6 +41,11 @@ impl View {
         }
     }
 
+    /// Returns the inventory groups of a host, as far as the plays so far said.
+    pub(crate) fn groups_of(&self, host: &str) -> Vec<String> {
+        self.inner().tallies.groups_of(host).map(str::to_owned).collect()
+    }
+
     pub(crate) fn in_flight(&self) -> Vec<InFlight> {
         self.inner().tallies.in_flight()
     }
@@ -78,6 +83,10 @@ impl RunView for View {
 
     fn host(&self, host: &str) -> Option<Tally> {
         self.inner().tallies.host(host)
+    }
+
+    fn group(&self, group: &str) -> Option<Tally> {
+        self.inner().tallies.group(group)
     }
 }
 

@@ -232,4 +232,8 @@ impl RunView for Told {
     fn host(&self, host: &str) -> Option<Tally> {
         self.inner().tallies.host(host)
     }
+
+    fn group(&self, group: &str) -> Option<Tally> {
+        self.inner().tallies.group(group)
+    }
 }

@@ -77,6 +77,7 @@ fn a_start_that_is_refused_is_no_start() {
         assert_eq!((verdict.question, verdict.reason.event), (Question::Admit, None));
         let start = verdict.start.as_ref().unwrap();
         assert_eq!((start.host.as_str(), start.task.as_str()), ("h2", "two"));
+        assert_eq!(start.groups, ["fleet"]);
         assert!(!run.hosts("runner_on_start", "two").contains(&"h2"), "{}", run.list());
         nothing_starts_after(event.counter(), &run, &project);
         assert!(!project.names("started").contains(&"two_h2".to_owned()));

@@ -121,6 +121,10 @@ fn batches_of_a_play_are_numbered_and_name_their_hosts() {
         _ => unreachable!(),
     };
     let starts = run.named("playbook_on_play_start");
+    let groups = starts.iter().map(|event| event.data().pointer("/groups").map(|groups| groups.text().to_owned()));
+    // Once a play: the second batch does not say it again.
+    let fleet = |hosts: &str| Some(format!(r#"{{"fleet":{hosts}}}"#));
+    assert_eq!(groups.collect::<Vec<_>>(), [fleet(r#"["h1","h2","h3","h4"]"#), None, fleet(r#"["h5"]"#)]);
     let expected = [(1, "h1 h2 h3 h4", "h1 h2 h3"), (2, "h1 h2 h3 h4", "h4"), (3, "h5", "h5")];
     let expected = expected.map(|(number, hosts, batch)| (number, hosts.to_owned(), batch.to_owned()));
     assert_eq!(starts.iter().map(batch).collect::<Vec<_>>(), expected);

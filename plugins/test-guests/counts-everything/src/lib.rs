@@ -96,6 +96,8 @@ impl CountsEverything {
             let tally = journal::tally_of_host(source, host);
             expect!(tally.is_some_and(|tally| tally.hosts == 1), "no tally of the host {host}");
             expect!(journal::tally_of_group(source, "all").is_some(), "no tally of the group `all`");
+            let fleet = journal::tally_of_group(source, "fleet");
+            expect!(fleet.is_some_and(|fleet| fleet.failed == totals.run.failed), "not the tally of the group `fleet`");
             if let Some(facts) = journal::facts(source, host, "") {
                 expect!(serde_json::from_str::<serde_json::Value>(&facts).is_ok(), "facts of {host} are no JSON");
             }

@@ -485,6 +485,16 @@ def censor(res, secret):
     return res
 
 
+def members(hosts):
+    """The names of those of the hosts that are in each group but `all`."""
+    groups = {}
+    for host in hosts:
+        for group in host.get_groups():
+            if group.name != "all":
+                groups.setdefault(group.name, []).append(host.name)
+    return groups
+
+
 def temporary_folders():
     """Where this Ansible and its workers make folders for temporary files on this machine."""
     folders = [os.path.dirname(C.DEFAULT_LOCAL_TMP)]
@@ -572,7 +582,7 @@ class CallbackModule(CallbackBase):
         self._seen = {}             # core's uuid -> how many events have borne it
         self._playbook = self._play = ""        # JSON of the context, without braces
         self._playbook_uuid = self._play_uuid = None
-        self._play_name, self._plays = None, 0
+        self._play_name, self._plays, self._grouped = None, 0, None
         self._forget()
         self._secret_parameters = {}    # action -> names
         self._stats = {}                # what set_stats has set, as last looked at
@@ -877,12 +887,15 @@ class CallbackModule(CallbackBase):
         self._play = "%s,%s" % (self._playbook, encode({
             "play": name, "play_uuid": play._uuid, "play_pattern": pattern, "play_number": self._plays})[1:-1])
         inventory = play.get_variable_manager()._inventory
-        self._event("playbook_on_play_start", {
-            "name": name, "pattern": pattern,
-            "hosts": [host.name for host in inventory.get_hosts(play.hosts, ignore_restrictions=True)],
+        hosts = inventory.get_hosts(play.hosts, ignore_restrictions=True)
+        # Once a play: of a thousand hosts, one at a time, each batch would say it of all.
+        grouped = {} if play._uuid == self._grouped else {"groups": members(hosts)}
+        self._grouped = play._uuid
+        self._event("playbook_on_play_start", dict(grouped, **{
+            "name": name, "pattern": pattern, "hosts": [host.name for host in hosts],
             "batch": [host.name for host in inventory.get_hosts(play.hosts, order=play.order)],
             "strategy": play.strategy, "check_mode": getattr(play, "check_mode", None) is True,
-        }, self._play, self._playbook_uuid, uid)
+        }), self._play, self._playbook_uuid, uid)
 
     def _task_start(self, task, is_conditional, **extra):
         # Core puts the templated name in place for this call only.

@@ -73,6 +73,9 @@ impl RunView for View {
     fn host(&self, _: &str) -> Option<Tally> {
         None
     }
+    fn group(&self, _: &str) -> Option<Tally> {
+        None
+    }
 }
 
 /// A plugin, and the folder of its run.

@@ -293,7 +293,7 @@ declare module "playwarden:plugin/start-policy@0.1.0" {
     args: string | null;
     /** `file:line` */
     path: string | null;
-    /** Further facts as a JSON object. */
+    /** Further facts as a JSON object: `groups`, the names of the inventory groups of the host, without `all`. */
     data: string;
   }
 }
@@ -366,7 +366,7 @@ declare module "playwarden:plugin/journal@0.1.0" {
   export function tallyOfPlay(source: Source): Tally;
   /** The present serial batch. */
   export function tallyOfBatch(source: Source): Tally;
-  /** None in 0.1.0's host for every group but `all`: events do not say yet which groups a host is in. */
+  /** The run's results on those hosts of an inventory group that the plays so far matched; none when they matched none. */
   export function tallyOfGroup(source: Source, group: string): Tally | null;
   export function tallyOfHost(source: Source, host: string): Tally | null;
   /** All jobs of the workflow together; for a single job, the only case in 0.1.0's host, the same as the run. */
