@@ -10,6 +10,7 @@
 mod case;
 mod check;
 mod check_plugin;
+mod combine;
 mod explain;
 mod finding;
 mod job;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::case::{CASE_FILE, Case};
+pub use self::combine::{CancelWhen, Node};
 pub use self::explain::{CODES, explain};
 pub use self::finding::{Finding, Findings, Severity};
 pub use self::job::{Ansible, AnsibleUse, Container, Engine, HOOK_LISTS, Job, JobWork, OnHostLoss, Stop, Survivors};

@@ -36,7 +36,7 @@ pub use self::container::{ContainerPlan, Mount, Registry};
 pub use self::handed::{EventData, FactCache, Handed, HandedInventory, Keep};
 pub use self::keywords::Keywords;
 pub use self::private::PrivateAnsible;
-use crate::config::{Finding, Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units};
+use crate::config::{CancelWhen, Finding, Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units};
 
 /// What the plan may know of the process: a snapshot that the cli takes once.
 #[derive(Clone, Debug, Default)]
@@ -187,6 +187,8 @@ pub struct JobPlan {
     pub stop: Stop,
     /// Names of plugins, in the order in which they are asked.
     pub cancel_policies: Vec<String>,
+    /// Which of them have to want the run canceled until it is, as runner.toml has it.
+    pub cancel_when: CancelWhen,
     /// Names of plugins that are told of every event.
     pub event_handlers: Vec<String>,
     /// Names of plugins that are told of every change of the status.

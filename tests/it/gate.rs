@@ -4,8 +4,10 @@
 //! - `starts`: what a verdict lets start, and what it interrupts, in cases of their own
 //! - `rivals`: where Ansible's own limits go wrong
 //! - `verdicts`: what is asked, and what becomes of the answers
+//! - `combined`: what several policies have to say until a run is canceled
 //! - `ends`: what is alive afterwards
 
+mod combined;
 mod ends;
 mod rivals;
 mod shapes;

@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 use super::Config;
 use super::check_plugin::{check_lists, check_overrides, check_plugin, check_use, finish_plugin, job_plugins};
+use super::combine::{CancelWhen, read_cancel_when};
 use super::finding::Finding;
 use super::job::{Job, JobWork};
 use super::locate::Places;
@@ -42,7 +43,8 @@ pub(super) fn check(notes: &mut Notes<'_>, text: &Arc<str>) -> Option<Config> {
         check_lists(notes, job, &raw.plugins);
         check_overrides(notes, job, &raw.plugins);
         let work = check_work(notes, job);
-        jobs.extend(work.map(|work| finish_job(job, work, &raw.plugins)));
+        let cancel_when = read_cancel_when(notes, job);
+        jobs.extend(work.map(|work| Job { cancel_when, ..finish_job(job, work, &raw.plugins) }));
     }
     check_use(notes, &raw, &places);
     let (path, text) = (notes.path.to_owned(), Arc::clone(text));
@@ -140,6 +142,7 @@ fn finish_job(raw: &RawJob, work: JobWork, plugins: &[RawPlugin]) -> Job {
         job_events: raw.job_events,
         stop: raw.stop,
         cancel_policies,
+        cancel_when: CancelWhen::default(),
         event_handlers,
         status_handlers,
         finished_callbacks,

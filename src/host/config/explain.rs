@@ -15,6 +15,18 @@ message says what is allowed.
     playwarden run deploy --forks 10",
     ),
     (
+        "bad-cancel-when",
+        "`cancel-when` says which of a job's cancel policies have to want the run canceled
+until it is: `any` of them, which is the default, `all`, or an expression of their
+names with `and`, `or` and parentheses. Each of the job's `cancel-policies` stands in
+it, and nothing else.
+
+    [jobs.deploy]
+    playbook = \"site.yml\"
+    cancel-policies = [\"budget\", \"window\", \"slow\"]
+    cancel-when = \"budget and (window or slow)\"",
+    ),
+    (
         "bad-file",
         "A file of a private data dir cannot be used: it is not readable, not UTF-8, or
 neither JSON nor YAML. What it holds is not shown, since it may be a password.

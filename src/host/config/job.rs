@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::combine::CancelWhen;
 use super::plugin::{Plugin, SecretSource};
 use super::units;
 
@@ -136,6 +137,8 @@ pub struct Job {
     pub stop: Stop,
     /// Names of plugins, in the order in which they are asked.
     pub cancel_policies: Vec<String>,
+    /// Which of them have to want the run canceled until it is.
+    pub cancel_when: CancelWhen,
     /// Names of plugins that are told of every event.
     pub event_handlers: Vec<String>,
     /// Names of plugins that are told of every change of the status.

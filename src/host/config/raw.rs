@@ -58,6 +58,7 @@ pub(super) struct RawJob {
     pub(super) stop: Stop,
     /// In the order of [`HOOK_LISTS`].
     pub(super) lists: [Vec<Spanned<String>>; 4],
+    pub(super) cancel_when: Option<Spanned<String>>,
     pub(super) overrides: Vec<(Spanned<String>, Settings)>,
 }
 
@@ -90,6 +91,7 @@ impl Default for RawJob {
             job_events: false,
             stop: Stop::default(),
             lists: Default::default(),
+            cancel_when: None,
             overrides: Vec::new(),
         }
     }
@@ -103,7 +105,12 @@ impl RawJob {
 
     /// Returns whether a plugin is a cancel policy of the job.
     pub(super) fn judges(&self, plugin: &str) -> bool {
-        self.lists[0].iter().any(|word| word.get_ref() == plugin)
+        self.cancel_policies().iter().any(|word| word.get_ref() == plugin)
+    }
+
+    /// Returns the names of the job's cancel policies.
+    pub(super) fn cancel_policies(&self) -> &[Spanned<String>] {
+        &self.lists[0]
     }
 }
 
@@ -304,5 +311,6 @@ fn read_job(notes: &mut Notes<'_>, mut table: Table<'_>, job: &mut RawJob) {
     for ((_, key), list) in HOOK_LISTS.iter().zip(&mut job.lists) {
         set(list, table.strings(notes, key, false));
     }
+    job.cancel_when = table.string(notes, "cancel-when").or(job.cancel_when.take());
     table.finish(notes);
 }

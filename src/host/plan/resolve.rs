@@ -197,6 +197,7 @@ impl Resolver<'_> {
             keep,
             stop: job.stop,
             cancel_policies: job.cancel_policies.clone(),
+            cancel_when: job.cancel_when.clone(),
             event_handlers: job.event_handlers.clone(),
             status_handlers: job.status_handlers.clone(),
             finished_callbacks: job.finished_callbacks.clone(),

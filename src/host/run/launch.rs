@@ -109,7 +109,8 @@ async fn begin<'a>(
         (Arc::clone(plugin), wanted.and_then(|wanted| wanted.tick))
     });
     let ticks = in_order(plan, ticks.collect());
-    let (policies, said) = Policies::start(ticks, std::mem::take(&mut closures.policies), &view).await;
+    let (policies, said) =
+        Policies::start(ticks, std::mem::take(&mut closures.policies), plan.cancel_when.clone(), &view).await;
     let observers = Observers::start(&plugins, &view).map_err(files)?;
 
     let started =

@@ -5,6 +5,7 @@
 //! else be asked about its own warnings for ever. All of that follows from the journal alone, so a replay asks the same
 //! questions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use super::closures::{Judge, caught};
 use super::plugin::{Broken, Hook, LivePlugin};
 use super::view::View;
-use crate::config::Mode;
+use crate::config::{CancelWhen, Mode};
 
 /// A list of events is never longer.
 const LIST: usize = 64;
@@ -26,6 +27,17 @@ const LIST: usize = 64;
 pub(crate) struct Policies {
     list: Vec<Policy>,
     view: Arc<View>,
+    consent: Consent,
+}
+
+/// What of the policies' cancels ends the run.
+#[derive(Debug)]
+struct Consent {
+    when: CancelWhen,
+    /// All that are plugins.
+    policies: Vec<String>,
+    /// Those that wanted the run canceled: once is enough, since a policy need not say the same again.
+    said: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -73,10 +85,13 @@ impl Policies {
     pub(crate) async fn start(
         plugins: Vec<(Arc<LivePlugin>, Option<Duration>)>,
         closures: Vec<(String, Judge)>,
+        when: CancelWhen,
         view: &Arc<View>,
     ) -> (Self, Vec<(Said, Consequence)>) {
         let mut list = Vec::new();
         let mut said = Vec::new();
+        let policies = plugins.iter().map(|(plugin, _)| plugin.identity.name.clone()).collect();
+        let consent = Consent { when, policies, said: BTreeSet::new() };
         for (plugin, tick) in plugins {
             let tick = tick.filter(|_| plugin.plugin.has_tick()).map(|tick| (tick, Instant::now() + tick));
             let mut policy = Policy::new(Asked::Plugin(Arc::clone(&plugin)), tick);
@@ -95,7 +110,7 @@ impl Policies {
                 None,
             ));
         }
-        (Self { list, view: Arc::clone(view) }, said)
+        (Self { list, view: Arc::clone(view), consent }, said)
     }
 
     /// Whether any policy has to be asked before a start.
@@ -136,7 +151,7 @@ impl Policies {
             policy.pending.drain(..end);
             policy.ripe = list_end(&policy.pending, false).is_some();
         }
-        Some(policy.heard(answer, Question::Evaluate, None))
+        Some(policy.heard(answer, Question::Evaluate, None, &mut self.consent))
     }
 
     /// Asks the policy at this place whether a task may start. None when there is none.
@@ -153,7 +168,7 @@ impl Policies {
             return Some(None);
         }
         let answer = plugin.ask("start-policy.admit", async |instance| instance.admit(time, start, totals).await).await;
-        Some(policy.heard(answer, Question::Admit, Some(start)))
+        Some(policy.heard(answer, Question::Admit, Some(start), &mut self.consent))
     }
 
     /// Asks each policy as if its tick were due at this moment of a recorded run.
@@ -163,7 +178,7 @@ impl Policies {
         for policy in self.list.iter_mut().filter(|policy| !policy.out) {
             let Asked::Plugin(plugin) = &policy.asked else { continue };
             let answer = plugin.ask("tick-policy.tick", async |instance| instance.tick(now, totals).await).await;
-            said.extend(policy.heard(answer, Question::Tick, None));
+            said.extend(policy.heard(answer, Question::Tick, None, &mut self.consent));
         }
         said
     }
@@ -182,9 +197,17 @@ impl Policies {
             let answer = plugin.ask("tick-policy.tick", async |instance| instance.tick(now, totals).await).await;
             // From now, not from then: ticks that were missed are not made up for, and a slow one is not due at once.
             policy.tick = Some((every, Instant::now() + every));
-            said.extend(policy.heard(answer, Question::Tick, None));
+            said.extend(policy.heard(answer, Question::Tick, None, &mut self.consent));
         }
         said
+    }
+}
+
+impl Consent {
+    /// Adds a policy that wants the run canceled; returns whether it is to be.
+    fn adds(&mut self, policy: &str) -> bool {
+        self.said.insert(policy.to_owned());
+        self.when.holds(&self.said, &self.policies)
     }
 }
 
@@ -234,6 +257,7 @@ impl Policy {
         answer: Result<Verdict, Broken>,
         question: Question,
         start: Option<&StartRequest>,
+        consent: &mut Consent,
     ) -> Option<(Said, Consequence)> {
         let (verdict, reason, stop) = match answer {
             Ok(Verdict::Proceed) => return None,
@@ -241,12 +265,16 @@ impl Policy {
             Ok(Verdict::Cancel(reason, stop)) => (VerdictWord::Cancel, reason, Some(stop)),
             Err(broken) => return Some(self.fault(broken)),
         };
-        let (identity, mode) = match &self.asked {
-            Asked::Plugin(plugin) => (&plugin.identity, plugin.mode()),
-            Asked::Closure(identity, _) => (identity, Mode::Enforce),
+        let wants_cancel = stop.is_some();
+        let (identity, ends) = match &self.asked {
+            Asked::Plugin(plugin) => {
+                let identity = &plugin.identity;
+                (identity, wants_cancel && plugin.mode() == Mode::Enforce && consent.adds(&identity.name))
+            }
+            Asked::Closure(identity, _) => (identity, wants_cancel),
         };
         let consequence = match stop {
-            Some(stop) if mode == Mode::Enforce => {
+            Some(stop) if ends => {
                 Consequence::End(Cause::Plugin { name: identity.name.clone(), reason: reason.clone() }, stop)
             }
             _ => Consequence::Nothing,

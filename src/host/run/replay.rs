@@ -22,6 +22,7 @@ use super::plugin::{Broken, Hook, LivePlugin};
 use super::policies::{Consequence, Policies, Said, ends_list, is_plugins_own};
 use super::prepare::{TroubleKind, load};
 use super::view::View;
+use crate::config::CancelWhen;
 use crate::plan::PluginPlan;
 use crate::store::StoredRun;
 
@@ -150,7 +151,7 @@ impl Replay {
         let clock = Clock::new(&run.info.id);
         let live = Arc::new(live.living_by(clock.clone()));
         let judging = self.plugin.hooks().cancel_policy.then(|| (Arc::clone(&live), None));
-        let (policies, said) = Policies::start(judging.into_iter().collect(), Vec::new(), &view).await;
+        let (policies, said) = Policies::start(judging.into_iter().collect(), Vec::new(), CancelWhen::Any, &view).await;
         let mut show = Show {
             policies,
             hooks: self.plugin.hooks(),
@@ -304,6 +305,7 @@ impl Show {
             EventKind::RunnerOnStart(_) => {
                 let mut start: StartRequest = event.data().pointer("/start")?.read().ok()?;
                 start.uuid.clone_from(&event.head().uuid);
+                start.groups = self.view.groups_of(&start.host);
                 // A verdict may have been about it, which did not stop it.
                 self.asked_about.insert(start.uuid.clone()).then_some(start)
             }
