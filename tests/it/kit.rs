@@ -102,6 +102,27 @@ fn the_built_in_plugins_pass_the_suites_that_every_language_has_to_pass() {
 }
 
 #[test]
+fn the_built_in_plugins_pass_their_own_suites() {
+    let project = Project::empty();
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/examples");
+    let mut suites = Vec::new();
+    for example in fs::read_dir(examples).unwrap() {
+        let example = example.unwrap();
+        let cases = example.path().join("cases");
+        if !cases.is_dir() {
+            continue;
+        }
+        let (plugin, cases) = (example.file_name().into_string().unwrap(), cases.to_str().unwrap());
+        let shown = project.playwarden(&["plugin", "test", &plugin, "--cases", cases]).expect(0).stdout;
+        let count = fs::read_dir(cases).unwrap().count();
+        assert!(shown.ends_with(&format!("{count} cases, 0 bad\n")) && count >= 8, "{shown}");
+        suites.push(plugin);
+    }
+    suites.sort();
+    assert_eq!(suites, ["fail-budget"]);
+}
+
+#[test]
 fn a_case_that_differs_shows_what_was_expected_and_what_came() {
     let project = Project::empty()
         .file("cases/one/case.toml", "config = { max-failed-hosts = 0 }\n")

@@ -5,6 +5,7 @@
 //! **Invariant:** hosts are counted, not results, and a verdict follows from the events of one window alone. So it does
 //! not matter in how many calls the events arrive, and a window never pays for an earlier one.
 
+mod scope;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -12,23 +13,31 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use playwarden_sdk::prelude::*;
+use scope::{Name, Scope, count, outcome};
 use settings::{Config, When, Window};
 
-/// How much failing one run may still do in the present window.
+/// The hosts of each inventory group.
+type Groups = BTreeMap<String, BTreeSet<String>>;
+
+/// What the host knows and events do not say.
+struct Asked<'a> {
+    totals: &'a Totals,
+    /// How many hosts the present serial batch has.
+    batch: u32,
+    /// The groups that the start of a play names; none where it names none.
+    groups: &'a dyn Fn(&Event) -> Result<Option<Groups>, Failure>,
+}
+
+/// How much failing one run may still do.
 #[derive(Debug, Default)]
 struct Budget {
     config: Config,
-    /// The play that is the window; none when the run is, or no play has begun.
-    play: Option<String>,
-    /// Hosts in the window, failed or not, as the totals last had it.
-    hosts: u32,
-    with_result: BTreeSet<String>,
-    failed: BTreeSet<String>,
-    unreachable: BTreeSet<String>,
-    /// The host that was found failed or unreachable last.
-    last: String,
-    /// One verdict for a window is enough, also where `mode = "monitor"` lets the run go on.
-    spent: bool,
+    /// The play or the batch that is the window; none when the run is, or no play has begun.
+    place: Option<String>,
+    /// The counts of each window at this time: of each group by its name, else of one without a name.
+    scopes: BTreeMap<String, Scope>,
+    /// None before the first start of a play.
+    groups: Option<Groups>,
 }
 
 impl Budget {
@@ -37,90 +46,102 @@ impl Budget {
     }
 
     /// Takes the events of one call; returns the verdict on the first of them that breaks a rule.
-    fn judge(&mut self, events: &[Event], totals: &Totals) -> Verdict {
-        let present = events.iter().rev().find_map(|event| event.play_uuid.as_ref());
+    fn judge(&mut self, events: &[Event], asked: &Asked<'_>) -> Result<Verdict, Failure> {
+        let present = events.iter().rev().find_map(|event| place(event, self.config.window));
         let mut verdict = Verdict::Proceed;
         for event in events {
-            self.enter_window_of(event);
+            let is_result = self.take(event, asked.groups)?;
             // Totals are those after the last event. A list may begin in one play and end in the next, whose totals say
             // nothing about the first. Whatever failed there ended an earlier call, and the totals of that call still
             // hold.
-            match self.config.window {
-                Window::Run => self.hosts = totals.run.hosts,
-                Window::Play if self.play.as_ref() == present => self.hosts = totals.play.hosts,
-                Window::Play => {}
+            let hosts = match self.config.window {
+                Window::Run => Some(asked.totals.run.hosts),
+                Window::Play => Some(asked.totals.play.hosts).filter(|_| self.place == present),
+                Window::Batch => Some(asked.batch).filter(|_| self.place == present),
+                Window::Group | Window::LastHosts => None,
+            };
+            if let Some(hosts) = hosts {
+                self.scopes.entry(String::new()).or_default().hosts = hosts;
             }
-            let may_speak = self.take(event) && !self.spent && verdict == Verdict::Proceed;
-            if let Some(broken) = self.broken_rule().filter(|_| may_speak) {
-                self.spent = true;
-                verdict = match self.config.stop {
-                    When::Now => broken.at(event),
-                    When::AfterRunningTasks => broken.at(event).after_running_tasks(),
-                };
+            if is_result && verdict == Verdict::Proceed {
+                verdict = self.say(event);
             }
         }
-        verdict
+        Ok(verdict)
     }
 
-    fn enter_window_of(&mut self, event: &Event) {
-        if self.config.window == Window::Play && event.play_uuid.is_some() && event.play_uuid != self.play {
-            *self = Self { play: event.play_uuid.clone(), ..Self::new(self.config.clone()) };
+    /// Counts an event; returns whether it was a result at all.
+    fn take(&mut self, event: &Event, groups: &dyn Fn(&Event) -> Result<Option<Groups>, Failure>) -> Result<bool, Failure> {
+        let place = place(event, self.config.window);
+        if place.is_some() && place != self.place {
+            // Groups are of the run, and so is how many hosts a play has until its totals are known.
+            self.place = place;
+            self.scopes.clear();
         }
+        let by_group = self.config.window == Window::Group;
+        if by_group && event.is(&EventKind::PlaybookOnPlayStart) {
+            let known = self.groups.get_or_insert_default();
+            for (group, hosts) in groups(event)?.into_iter().flatten() {
+                known.entry(group).or_default().extend(hosts);
+            }
+        }
+        let (Some(host), Some(outcome)) = (&event.host, outcome(event, &self.config)) else { return Ok(false) };
+        if !by_group {
+            self.scopes.entry(String::new()).or_default().take(host, outcome, self.config.last_hosts);
+            return Ok(true);
+        }
+        let unseen = "`window = \"group\"` needs the event `playbook_on_play_start`: add it to the plugin's `events`";
+        let groups = self.groups.as_ref().ok_or(unseen)?;
+        let is_meant = |group: &String| self.config.groups.as_ref().is_none_or(|meant| meant.contains(group));
+        for (group, hosts) in groups.iter().filter(|(group, hosts)| is_meant(group) && hosts.contains(host)) {
+            let scope = self.scopes.entry(group.clone()).or_default();
+            scope.hosts = count(hosts.len());
+            scope.take(host, outcome, None);
+        }
+        Ok(true)
     }
 
-    /// Counts the event's host; returns whether the event was a result at all. Items of a loop and polls of an `async`
-    /// task are none: the result of the task follows them.
-    fn take(&mut self, event: &Event) -> bool {
-        let Some(host) = &event.host else { return false };
-        let is_ignored = event.marked(Marks::IGNORED) && !self.config.ignored_counts;
-        let is_rescued = event.marked(Marks::RESCUED) && !self.config.rescued_counts;
-        let counts = !is_ignored && !is_rescued;
-        let (failed, unreachable) = match event.kind {
-            EventKind::RunnerOnOk | EventKind::RunnerOnSkipped => (false, false),
-            EventKind::RunnerOnFailed => (counts, false),
-            EventKind::RunnerOnUnreachable => (counts && self.config.unreachable_counts, counts),
-            _ => return false,
-        };
-        self.with_result.insert(host.clone());
-        if failed {
-            self.failed.insert(host.clone());
+    /// Returns what there is to say after a result: of all windows in which a rule is broken now and was not before.
+    fn say(&mut self, event: &Event) -> Verdict {
+        let Config { window, minimum_hosts, .. } = self.config;
+        let (maximum, warning) = (self.config.maximum(), self.config.warning());
+        let (mut cancels, mut warns) = (Vec::new(), Vec::new());
+        for (group, scope) in &mut self.scopes {
+            let name = Name { window, group };
+            if let Some(broken) = scope.broken(maximum, minimum_hosts, &name).filter(|_| !scope.spent) {
+                scope.spent = true;
+                scope.warned = true;
+                cancels.push(broken);
+            } else if let Some(broken) = scope.broken(warning, minimum_hosts, &name).filter(|_| !scope.warned) {
+                scope.warned = true;
+                warns.push(broken);
+            }
         }
-        if unreachable {
-            self.unreachable.insert(host.clone());
+        let (broken, is_cancel) = if cancels.is_empty() { (warns, false) } else { (cancels, true) };
+        let Some((what, _)) = broken.first() else { return Verdict::Proceed };
+        let code = format!("{}-{what}", if is_cancel { "too-many" } else { "many" });
+        let texts: Vec<&str> = broken.iter().map(|(_, text)| text.as_str()).collect();
+        let text = texts.join("; ");
+        let verdict = if is_cancel { Verdict::cancel(text) } else { Verdict::warn(text) };
+        match self.config.stop {
+            When::Now => verdict.code(code).at(event),
+            When::AfterRunningTasks => verdict.code(code).at(event).after_running_tasks(),
         }
-        if failed || unreachable {
-            self.last.clone_from(host);
-        }
-        true
-    }
-
-    fn broken_rule(&self) -> Option<Verdict> {
-        let Config { max_failed_hosts, max_failed_percent, max_unreachable_hosts, minimum_hosts, .. } = self.config;
-        let Self { hosts, last, .. } = self;
-        let unreachable = count(&self.unreachable);
-        if let Some(max) = max_unreachable_hosts.filter(|max| unreachable > *max) {
-            let figures = format!("{unreachable} of {hosts} hosts could not be reached, more than the {max} allowed");
-            return Some(Verdict::cancel(format!("{figures}; last: {last}")).code("too-many-unreachable"));
-        }
-
-        let failed = count(&self.failed);
-        let how = if self.failed.is_disjoint(&self.unreachable) { "failed" } else { "failed or could not be reached" };
-        let percent = f64::from(failed) * 100.0 / f64::from(*hosts);
-        let is_sample_large_enough = *hosts > 0 && count(&self.with_result) >= minimum_hosts;
-        let figures = if let Some(max) = max_failed_hosts.filter(|max| failed > *max) {
-            format!("{failed} of {hosts} hosts {how}, more than the {max} allowed")
-        } else if let Some(max) = max_failed_percent.filter(|max| is_sample_large_enough && percent > *max) {
-            let percent = (percent * 100.0).round() / 100.0;
-            format!("{failed} of {hosts} hosts {how} ({percent} %), more than the {max} % allowed")
-        } else {
-            return None;
-        };
-        Some(Verdict::cancel(format!("{figures}; last: {last}")).code("too-many-failed"))
     }
 }
 
-fn count(hosts: &BTreeSet<String>) -> u32 {
-    u32::try_from(hosts.len()).unwrap_or(u32::MAX)
+/// Returns what tells an event's window from the next one; none where there is only one, or the event is in none.
+fn place(event: &Event, window: Window) -> Option<String> {
+    match window {
+        Window::Play => event.play_uuid.clone(),
+        Window::Batch => event.play_number.map(|number| number.to_string()),
+        Window::Run | Window::Group | Window::LastHosts => None,
+    }
+}
+
+/// Reads which groups the start of a play names.
+fn groups(source: &Source, start: &Event) -> Result<Option<Groups>, Failure> {
+    start.read(source, "/groups")
 }
 
 /// A budget for each run: one in a job, those of all its jobs in a workflow.
@@ -141,20 +162,21 @@ impl Plugin for FailBudget {
 
 impl CancelPolicy for FailBudget {
     fn evaluate(&mut self, source: &Source, events: &[Event], totals: &Totals) -> Result<Verdict, Failure> {
-        let first = events.first().map_or(0, |event| event.counter);
-        let budget = self.budgets.entry(format!("{} {}", source.run, source.job)).or_insert_with(|| {
+        let groups = |start: &Event| groups(source, start);
+        let key = format!("{} {}", source.run, source.job);
+        if !self.budgets.contains_key(&key) {
             // Nothing on the first call of a run. After a restart of the instance it is what the lost one had counted.
             let mut budget = Budget::new(self.config.clone());
-            for event in journal::before(source, first) {
-                budget.enter_window_of(&event);
-                budget.take(&event);
+            for event in journal::before(source, events.first().map_or(0, |event| event.counter)) {
+                budget.take(&event, &groups)?;
             }
-            budget
-        });
-        Ok(budget.judge(events, totals))
+            self.budgets.insert(key.clone(), budget);
+        }
+        let Some(budget) = self.budgets.get_mut(&key) else { return Ok(Verdict::Proceed) };
+        let batch = if self.config.window == Window::Batch { journal::tally_of_batch(source).hosts } else { 0 };
+        budget.judge(events, &Asked { totals, batch, groups: &groups })
     }
 }
-
 impl ConfigCheck for FailBudget {
     fn schema() -> &'static str {
         include_str!("../config.schema.json")

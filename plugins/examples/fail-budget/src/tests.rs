@@ -9,24 +9,39 @@ struct Scene {
     counter: u64,
     hosts: u32,
     play: &'static str,
+    /// Number of the play's start, and how many hosts that has.
+    number: u32,
+    batch: u32,
+    groups: Option<Groups>,
 }
 
 impl Scene {
     fn new(config: &str) -> Self {
         let (config, problems) = config::check_text::<Config>(config);
         assert_eq!(problems, []);
-        Self { budget: Budget::new(config.unwrap()), counter: 0, hosts: 4, play: "one" }
+        let budget = Budget::new(config.unwrap());
+        Self { budget, counter: 0, hosts: 4, play: "one", number: 1, batch: 2, groups: None }
     }
 
     fn event(&mut self, kind: EventKind, host: &str, marks: Marks) -> Event {
         self.counter += 1;
         let (host, play_uuid) = (Some(host.to_owned()), Some(self.play.to_owned()));
-        Event { host, play_uuid, marks, ..Event::new(self.counter, kind) }
+        Event { host, play_uuid, play_number: Some(self.number), marks, ..Event::new(self.counter, kind) }
     }
 
     fn judge(&mut self, events: &[Event]) -> Verdict {
         let tally = Tally { hosts: self.hosts, ..Tally::default() };
-        self.budget.judge(events, &Totals { run: tally, play: tally })
+        let totals = Totals { run: tally, play: tally };
+        let groups = |_: &Event| Ok(self.groups.clone());
+        self.budget.judge(events, &Asked { totals: &totals, batch: self.batch, groups: &groups }).unwrap()
+    }
+
+    /// The play begins, in which these are the hosts of the groups.
+    fn begins(&mut self, groups: &[(&str, &[&str])]) {
+        let names = |hosts: &[&str]| hosts.iter().map(|host| (*host).to_owned()).collect();
+        self.groups = Some(groups.iter().map(|(group, hosts)| ((*group).to_owned(), names(hosts))).collect());
+        let start = self.event(EventKind::PlaybookOnPlayStart, "", Marks::empty());
+        assert_eq!(self.judge(&[Event { host: None, ..start }]), Verdict::Proceed);
     }
 
     fn sees(&mut self, kind: EventKind, host: &str) -> Verdict {
@@ -142,6 +157,84 @@ fn a_list_that_ends_in_the_next_play_is_judged_by_the_totals_of_its_own() {
 }
 
 #[test]
+fn a_batch_does_not_pay_for_the_one_before_it() {
+    let mut scene = Scene::new(r#"{"max-failed-percent": 50, "window": "batch"}"#);
+    assert_eq!(scene.sees(RunnerOnFailed, "web01"), Verdict::Proceed);
+    scene.number = 2;
+    scene.batch = 3;
+    assert_eq!(scene.sees(RunnerOnFailed, "web03"), Verdict::Proceed);
+    let text = "2 of 3 hosts of the batch failed (66.67 %), more than the 50 % allowed; last: web04";
+    assert_eq!(scene.sees(RunnerOnFailed, "web04"), too_many_failed(text, 3));
+}
+
+#[test]
+fn each_group_is_a_window() {
+    let groups: &[(&str, &[&str])] = &[("eu", &["web01", "web02"]), ("us", &["web03"]), ("web", &["web01", "web03"])];
+    let mut scene = Scene::new(r#"{"max-failed-hosts": 1, "window": "group"}"#);
+    scene.begins(groups);
+    assert_eq!(scene.sees(RunnerOnFailed, "web01"), Verdict::Proceed);
+    // Of no group.
+    assert_eq!(scene.sees(RunnerOnFailed, "localhost"), Verdict::Proceed);
+    let text = "2 of 2 hosts of the group web failed, more than the 1 allowed; last: web03";
+    assert_eq!(scene.sees(RunnerOnFailed, "web03"), too_many_failed(text, 4));
+    let text = "2 of 2 hosts of the group eu failed, more than the 1 allowed; last: web02";
+    assert_eq!(scene.sees(RunnerOnFailed, "web02"), too_many_failed(text, 5));
+
+    let mut scene = Scene::new(r#"{"max-failed-hosts": 0, "window": "group", "groups": ["us"]}"#);
+    scene.begins(groups);
+    assert_eq!(scene.sees(RunnerOnFailed, "web01"), Verdict::Proceed);
+    let text = "1 of 1 hosts of the group us failed, more than the 0 allowed; last: web03";
+    assert_eq!(scene.sees(RunnerOnFailed, "web03"), too_many_failed(text, 3));
+}
+
+#[test]
+fn groups_that_break_together_are_told_together() {
+    let mut scene = Scene::new(r#"{"max-failed-hosts": 0, "window": "group"}"#);
+    scene.begins(&[("eu", &["web01", "web02"]), ("web", &["web01"])]);
+    let text = "1 of 2 hosts of the group eu failed, more than the 0 allowed; last: web01; 1 of 1 hosts of the group web \
+                failed, more than the 0 allowed; last: web01";
+    assert_eq!(scene.sees(RunnerOnFailed, "web01"), too_many_failed(text, 2));
+    assert_eq!(scene.sees(RunnerOnFailed, "web01"), Verdict::Proceed);
+}
+
+#[test]
+fn groups_that_nobody_told_are_a_failure_and_not_a_pass() {
+    let mut scene = Scene::new(r#"{"max-failed-hosts": 0, "window": "group"}"#);
+    let event = scene.event(RunnerOnOk, "web01", Marks::empty());
+    let asked = Asked { totals: &Totals { run: Tally::default(), play: Tally::default() }, batch: 0, groups: &|_| Ok(None) };
+    let failure = scene.budget.judge(&[event], &asked).unwrap_err();
+    assert!(failure.message.contains("playbook_on_play_start"), "{}", failure.message);
+}
+
+#[test]
+fn of_the_last_hosts_the_oldest_leave() {
+    let mut scene = Scene::new(r#"{"max-failed-hosts": 1, "window": "last-hosts", "last-hosts": 3}"#);
+    assert_eq!(scene.sees(RunnerOnFailed, "web01"), Verdict::Proceed);
+    assert_eq!(scene.sees(RunnerOnOk, "web02"), Verdict::Proceed);
+    assert_eq!(scene.sees(RunnerOnOk, "web03"), Verdict::Proceed);
+    // web01 has left.
+    assert_eq!(scene.sees(RunnerOnFailed, "web04"), Verdict::Proceed);
+    // A further result makes a host the newest.
+    assert_eq!(scene.sees(RunnerOnOk, "web02"), Verdict::Proceed);
+    let text = "2 of the last 3 hosts failed, more than the 1 allowed; last: web05";
+    assert_eq!(scene.sees(RunnerOnFailed, "web05"), too_many_failed(text, 6));
+}
+
+#[test]
+fn a_warning_comes_before_the_cancel_and_once() {
+    let mut scene = Scene::new(r#"{"max-failed-hosts": 1, "warn-failed-hosts": 0}"#);
+    let warning = Verdict::warn("1 of 4 hosts failed, more than the 0 allowed; last: web01").code("many-failed");
+    assert_eq!(scene.sees(RunnerOnFailed, "web01"), warning.at_counter(1));
+    assert_eq!(scene.sees(RunnerOnFailed, "web01"), Verdict::Proceed);
+    let text = "2 of 4 hosts failed, more than the 1 allowed; last: web02";
+    assert_eq!(scene.sees(RunnerOnFailed, "web02"), too_many_failed(text, 3));
+
+    let mut scene = Scene::new(r#"{"warn-unreachable-hosts": 0}"#);
+    let text = "1 of 4 hosts could not be reached, more than the 0 allowed; last: db01";
+    assert_eq!(scene.sees(RunnerOnUnreachable, "db01"), Verdict::warn(text).code("many-unreachable").at_counter(1));
+}
+
+#[test]
 fn a_window_is_judged_once() {
     let mut scene = Scene::new(r#"{"max-failed-hosts": 0}"#);
     assert_ne!(scene.sees(RunnerOnFailed, "web01"), Verdict::Proceed);
@@ -165,6 +258,18 @@ fn a_configuration_is_told_all_that_is_wrong_with_it() {
     assert_eq!(found("{}").len(), 1);
     assert_eq!(found(r#"{"max-failed-percent": 100.5}"#)[0].0, "/max-failed-percent");
     assert_eq!(found(r#"{"max-failed-hosts": 1, "minimum-hosts": 5}"#)[0].0, "/minimum-hosts");
+    assert_eq!(found(r#"{"max-failed-hosts": 2, "warn-failed-hosts": 2}"#)[0].0, "/warn-failed-hosts");
+    assert_eq!(found(r#"{"warn-failed-percent": -1}"#)[0].0, "/warn-failed-percent");
+    assert_eq!(found(r#"{"max-failed-hosts": 1, "last-hosts": 3}"#)[0].0, "/last-hosts");
+    for (window, pointer) in [
+        (r#""window": "last-hosts""#, ""),
+        (r#""window": "last-hosts", "last-hosts": 0"#, "/last-hosts"),
+        (r#""window": "last-hosts", "last-hosts": 3, "minimum-hosts": 4"#, "/minimum-hosts"),
+        (r#""window": "group", "groups": []"#, "/groups"),
+        (r#""groups": ["web"]"#, "/groups"),
+    ] {
+        assert_eq!(found(&format!(r#"{{"max-failed-percent": 1, {window}}}"#))[0].0, pointer, "{window}");
+    }
     let wrong = found(r#"{"max-faild-hosts": 1, "max-failed-percent": "5", "window": "plays"}"#);
     let pointers: Vec<&str> = wrong.iter().map(|(pointer, _)| pointer.as_str()).collect();
     assert_eq!(pointers, ["/max-faild-hosts", "/max-failed-percent", "/window"]);
