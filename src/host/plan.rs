@@ -367,6 +367,8 @@ pub enum Component {
 /// What a plugin may reach. Serializes without what is secret.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Grants {
+    /// Folders that it may read.
+    pub read: Vec<FolderGrant>,
     /// Folders that it may read and write. They need not exist yet.
     pub write: Vec<FolderGrant>,
     /// Origins that it may send HTTP requests to.
@@ -378,7 +380,7 @@ pub struct Grants {
     pub secrets: BTreeMap<String, String>,
 }
 
-/// A folder that a plugin may read and write.
+/// A folder that a plugin may reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FolderGrant {
     /// What the plugin calls it: as in runner.toml.
@@ -391,8 +393,9 @@ pub struct FolderGrant {
 impl std::fmt::Debug for Grants {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let secrets: Vec<_> = self.secrets.keys().collect();
-        let Self { write, http, env, .. } = self;
+        let Self { read, write, http, env, .. } = self;
         f.debug_struct("Grants")
+            .field("read", read)
             .field("write", write)
             .field("http", http)
             .field("env", env)

@@ -10,6 +10,8 @@ use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 /// What a plugin may reach, beyond its config and its run. Nothing unless it stands here.
 #[derive(Clone, Default)]
 pub struct Grants {
+    /// Folders that it may read, also while it is asked about its config.
+    pub read: Vec<Folder>,
     /// Folders that it may read and write.
     pub write: Vec<Folder>,
     /// Where it may send HTTP requests. With none, nothing of `wasi:http` is linked.
@@ -20,7 +22,7 @@ pub struct Grants {
     pub secrets: BTreeMap<String, String>,
 }
 
-/// A folder that a plugin may read and write.
+/// A folder that a plugin may reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     /// The guest's name of it.
@@ -35,6 +37,7 @@ impl fmt::Debug for Grants {
         let env: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
         let secrets: Vec<&str> = self.secrets.keys().map(String::as_str).collect();
         f.debug_struct("Grants")
+            .field("read", &self.read)
             .field("write", &self.write)
             .field("http", &self.http)
             .field("env", &env)
@@ -44,14 +47,16 @@ impl fmt::Debug for Grants {
 }
 
 impl Grants {
-    /// Returns what a plugin has while it is asked about its config: secrets and variables, and nothing of the outside.
+    /// Returns what a plugin has while it is asked about its config: secrets, variables, and what it may only read.
     pub(crate) fn for_check(&self) -> Self {
-        Self { write: Vec::new(), http: Vec::new(), env: self.env.clone(), secrets: self.secrets.clone() }
+        Self { write: Vec::new(), http: Vec::new(), ..self.clone() }
     }
 
     /// Hands folders and variables to a guest that is being built. An error names the folder and says why.
     pub(crate) fn hand_to(&self, builder: &mut WasiCtxBuilder) -> Result<(), String> {
-        for Folder { name, path } in &self.write {
+        let read = self.read.iter().map(|folder| (folder, FsPerms::ReadOnly));
+        let write = self.write.iter().map(|folder| (folder, FsPerms::ReadWrite));
+        for (Folder { name, path }, permissions) in read.chain(write) {
             let failed = |err: &dyn fmt::Display| format!("the folder `{name}` cannot be opened: {err}");
             let kind = fs::symlink_metadata(path).map_err(|err| failed(&err))?.file_type();
             if kind.is_symlink() {
@@ -61,7 +66,7 @@ impl Grants {
             if !kind.is_dir() {
                 return Err(format!("`{name}` is not a folder"));
             }
-            builder.preopened_dir(path, name, FsPerms::ReadWrite).map_err(|err| failed(&err.root_cause()))?;
+            builder.preopened_dir(path, name, permissions).map_err(|err| failed(&err.root_cause()))?;
         }
         builder.envs(&self.env);
         Ok(())

@@ -23,6 +23,8 @@ pub struct Case {
     pub events: String,
     /// Counters of events after which the plugin is restarted.
     pub restart_after: Vec<u32>,
+    /// What the plugin is told of the run's plan.
+    pub plan: serde_json::Map<String, serde_json::Value>,
     /// The plugin, as the case sets it.
     pub plugin: Plugin,
 }
@@ -56,10 +58,11 @@ impl Case {
         table.not_offered(
             notes,
             &["grants", "restart", "on-fault"],
-            "a plugin in a test reaches nothing and breaks once; `restart-after` names events after which it is restarted",
+            "a plugin in a test reaches nothing but the case's folder `files`, and breaks once; `restart-after` names events after which it is restarted",
         );
         let events = table.string(notes, "journal").map(toml::Spanned::into_inner);
         let restart_after = table.integers(notes, "restart-after", (1, u32::MAX)).unwrap_or_default();
+        let plan = table.json(notes, "plan").unwrap_or_default();
         let settings = read_settings(notes, &mut table);
         table.finish(notes);
         let (path, builtin) = match component {
@@ -78,6 +81,7 @@ impl Case {
         Some(Self {
             events: events.unwrap_or_else(|| "events.jsonl".to_owned()),
             restart_after,
+            plan,
             plugin: finish_plugin(&raw, settings)?,
         })
     }

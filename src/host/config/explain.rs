@@ -37,11 +37,13 @@ ansible-runner leaves such a file out without a word; here nothing is started.
     ),
     (
         "bad-folder",
-        "A folder that a plugin may write is something else: a file, a symbolic link, or
-below a file. A link is refused because it can be turned elsewhere later, and
-the plugin with it. Name the folder itself; a missing one is made.
+        "A folder that a plugin may read or write is something else: a file, a symbolic
+link, or below a file. A link is refused because it can be turned elsewhere later,
+and the plugin with it. Name the folder itself. One that may be written is made
+when it is missing; one that is only read has to be there.
 
     [plugins.audit.grants]
+    read = [\"rules\"]
     write = [\"audit\"]",
     ),
     (

@@ -13,6 +13,7 @@ use super::table::{Notes, Table, Value};
 /// Only what is named.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RawGrants {
+    read: Option<Vec<String>>,
     write: Option<Vec<String>>,
     http: Option<Vec<Origin>>,
     env: Option<Vec<String>>,
@@ -24,6 +25,7 @@ impl RawGrants {
     pub(super) fn with(mut self, over: &Self) -> Self {
         self.secrets.extend(over.secrets.clone());
         Self {
+            read: over.read.clone().or(self.read),
             write: over.write.clone().or(self.write),
             http: over.http.clone().or(self.http),
             env: over.env.clone().or(self.env),
@@ -33,6 +35,7 @@ impl RawGrants {
 
     pub(super) fn finish(self) -> Grants {
         Grants {
+            read: self.read.unwrap_or_default(),
             write: self.write.unwrap_or_default(),
             http: self.http.unwrap_or_default(),
             env: self.env.unwrap_or_default(),
@@ -43,7 +46,9 @@ impl RawGrants {
 
 pub(super) fn read_grants(notes: &mut Notes<'_>, mut table: Table<'_>) -> RawGrants {
     // Which folders these are, and so which of them are the same, is for the plan to find out.
-    let write = table.strings(notes, "write", false).map(|list| list.into_iter().map(Spanned::into_inner).collect());
+    let mut folders =
+        |key| Some(table.strings(notes, key, false)?.into_iter().map(Spanned::into_inner).collect::<Vec<String>>());
+    let (read, write) = (folders("read"), folders("write"));
     let http = table.strings(notes, "http", false).map(|list| read_origins(notes, &list));
     let env = table.strings(notes, "env", false).map(|list| read_variables(notes, &list));
     let mut secrets = BTreeMap::new();
@@ -53,7 +58,7 @@ pub(super) fn read_grants(notes: &mut Notes<'_>, mut table: Table<'_>) -> RawGra
         secrets.extend(source.map(|source| (name.into_inner(), source)));
     }
     table.finish(notes);
-    RawGrants { write, http, env, secrets }
+    RawGrants { read, write, http, env, secrets }
 }
 
 fn read_origins(notes: &mut Notes<'_>, list: &[Spanned<String>]) -> Vec<Origin> {

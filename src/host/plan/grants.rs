@@ -18,8 +18,15 @@ const MAX_SECRET: u64 = 64 << 10;
 
 impl Resolver<'_> {
     pub(super) fn grants(&mut self, plugin: &Plugin) -> Grants {
-        let written = plugin.grants.write.iter().enumerate();
-        let write = written.map(|(index, name)| self.folder(plugin, index, name)).collect();
+        let mut folders = |key: &str, names: &[String]| {
+            names
+                .iter()
+                .enumerate()
+                .map(|(index, name)| self.folder(plugin, &[key, &index.to_string()], name))
+                .collect()
+        };
+        let read = folders("read", &plugin.grants.read);
+        let write = folders("write", &plugin.grants.write);
         let mut env = BTreeMap::new();
         for (index, name) in plugin.grants.env.iter().enumerate() {
             let Some(value) = self.environment.vars.get(name) else { continue };
@@ -46,22 +53,29 @@ impl Resolver<'_> {
                 }
             }
         }
-        Grants { write, http: plugin.grants.http.clone(), env, secrets }
+        Grants { read, write, http: plugin.grants.http.clone(), env, secrets }
     }
 
-    /// Returns which folder is meant. It is made when it is used, not here.
-    fn folder(&mut self, plugin: &Plugin, index: usize, name: &str) -> FolderGrant {
+    /// Returns which folder is meant. One that may be written is made when it is used, not here.
+    fn folder(&mut self, plugin: &Plugin, at: &[&str], name: &str) -> FolderGrant {
+        let is_read = at[0] == "read";
         let path = files::absolute(name, &self.root, self.environment);
         let in_the_way = match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => Some("is a symbolic link".to_owned()),
             Ok(found) => (!found.is_dir()).then(|| "is not a folder".to_owned()),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => None,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => is_read.then(|| "does not exist".to_owned()),
             Err(err) => Some(format!("cannot be a folder: {err}")),
         };
         if let Some(why) = in_the_way {
-            let message = format!("plugin `{}` may write `{name}`, which {why}", plugin.name);
-            let help = "name a folder, or a place where one can be made";
-            self.refuse("bad-folder", plugin, &["write", &index.to_string()], message, help);
+            let message = format!("plugin `{}` may {} `{name}`, which {why}", plugin.name, at[0]);
+            let help = match fs::metadata(&path) {
+                Ok(found) if is_read && found.is_file() => {
+                    "name the folder that the file is in, with what the plugin needs and nothing else"
+                }
+                _ if is_read => "name a folder that is there; relative names begin where `runner.toml` is",
+                _ => "name a folder, or a place where one can be made",
+            };
+            self.refuse("bad-folder", plugin, at, message, help);
         }
         FolderGrant { name: name.to_owned(), path: settled(&path) }
     }
@@ -141,6 +155,23 @@ impl Resolver<'_> {
             };
             let span = self.config.span_of_grant(&self.job.name, name, &["write", &index.to_string()]);
             self.findings.push(Finding::error(code, self.config.path(), message).at(span).help(help));
+        }
+    }
+
+    /// Finds folders that a plugin may read, and write as well: one of the two is not meant.
+    pub(super) fn check_read_folders(&mut self, plugins: &[PluginPlan]) {
+        for plugin in plugins {
+            for (index, read) in plugin.grants.read.iter().enumerate() {
+                let earlier = plugin.grants.read[..index].iter().map(|folder| (folder, "read"));
+                let others = earlier.chain(plugin.grants.write.iter().map(|folder| (folder, "write")));
+                let Some((other, how)) = others.into_iter().find(|(other, _)| overlap(&read.path, &other.path)) else {
+                    continue;
+                };
+                let message = format!("plugin `{}` may read `{}`, and {how} `{}`", plugin.name, read.name, other.name);
+                let span = self.config.span_of_grant(&self.job.name, &plugin.name, &["read", &index.to_string()]);
+                let finding = Finding::error("repeated-grant", self.config.path(), message).at(span);
+                self.findings.push(finding.help("neither may be in the other: keep one of them"));
+            }
         }
     }
 

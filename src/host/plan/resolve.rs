@@ -153,6 +153,7 @@ impl Resolver<'_> {
             None => ansible::find(self.config, work.program(), &self.root, self.environment),
         };
         let used = used.map_err(|finding| self.findings.push(*finding)).ok();
+        self.check_read_folders(&plugins);
         self.check_folders(&plugins, used.as_ref());
         let mut env = given.env;
         env.extend(job.env.clone());

@@ -265,6 +265,7 @@ pub(super) fn grants(plan: &PluginPlan) -> Grants {
     let grants = &plan.grants;
     let folder = |folder: &crate::plan::FolderGrant| Folder { name: folder.name.clone(), path: folder.path.clone() };
     Grants {
+        read: grants.read.iter().map(folder).collect(),
         write: grants.write.iter().map(folder).collect(),
         http: grants.http.clone(),
         env: grants.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),

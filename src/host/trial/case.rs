@@ -1,25 +1,28 @@
 //! A case: events and a config, and what a plugin is expected to say and write.
 //!
-//! A folder with `case.toml`, `events.jsonl`, `expected.json` and, where the plugin writes files, `expected/`.
+//! A folder with `case.toml`, `events.jsonl`, `expected.json` and, where the plugin reads or writes files, `files/` and `expected/`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use playwarden_event::Json;
 use playwarden_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use super::compare::{difference, files, holds, narrowed};
 use super::{EventsError, recorded};
 use crate::config::{self, CASE_FILE, Findings};
-use crate::plan::{Component, PluginPlan};
+use crate::plan::{Component, FolderGrant, Grants, PluginPlan};
 use crate::run::{CameTo, Replay, ReplayError, TroubleKind};
 
 /// What is expected of the plugin.
 const EXPECTED: &str = "expected.json";
 /// The files that it is expected to write.
 const EXPECTED_FILES: &str = "expected";
+/// The files that it may read, under this name.
+const READ: &str = "files";
 /// The log is told apart from the files, without its times.
 const LOG: &str = "log.jsonl";
 
@@ -94,6 +97,8 @@ impl Case {
 
     async fn said(&self, case: &config::Case, plugin: &PluginPlan, sandbox: &Sandbox) -> Result<Came, String> {
         let set = case.plugin.clone();
+        let files = fs::canonicalize(self.folder.join(READ)).ok().filter(|path| path.is_dir());
+        let read = files.map(|path| FolderGrant { name: READ.to_owned(), path }).into_iter().collect();
         let plan = PluginPlan {
             config: Value::Object(set.config),
             mode: set.mode,
@@ -101,6 +106,7 @@ impl Case {
             events: set.events,
             tick: set.tick,
             limits: set.limits,
+            grants: Grants { read, ..Grants::default() },
             ..PluginPlan::new(&plugin.name, plugin.component.clone())
         };
         let told = |kinds: Vec<TroubleKind>| -> Vec<Value> {
@@ -133,6 +139,7 @@ impl Case {
         fs::create_dir(&outputs).map_err(|err| err.to_string())?;
         let mut run = recorded(&self.folder.join(&case.events), "job", folder.path()).map_err(|err| told_line(&err))?;
         run.restart_after.clone_from(&case.restart_after);
+        run.info.data = Json::of(&case.plan);
         let came_to = replay.show(&run, &outputs).await.map_err(|err: ReplayError| err.to_string())?;
         if let Some(after) = case.restart_after.iter().find(|after| u64::from(**after) > came_to.events) {
             let events = came_to.events;

@@ -21,12 +21,12 @@ fn project(job: &str) -> Project {
         table = path("verdict_table"),
         start = path("cancels_on_start"),
     );
-    let mut playbook = "- hosts: all\n  gather_facts: false\n  tasks:\n".to_owned();
-    for task in TASKS {
+    let tasks = TASKS.map(|task| {
         let fails = if task == "one" { "; {{ 'false' if inventory_hostname == 'h2' else 'true' }}" } else { "" };
         let effect = format!("touch {{{{ playbook_dir }}}}/started/{task}_{{{{ inventory_hostname }}}}{fails}");
-        playbook.push_str(&format!("    - name: {task}\n      raw: {effect:?}\n"));
-    }
+        format!("    - name: {task}\n      raw: {effect:?}\n")
+    });
+    let playbook = format!("- hosts: all\n  gather_facts: false\n  tasks:\n{}", tasks.concat());
     Project::new(3, &rest).file("play.yml", &playbook).folder("started")
 }
 

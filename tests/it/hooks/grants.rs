@@ -60,6 +60,43 @@ fn a_granted_folder_is_made_and_keeps_what_two_runs_wrote() {
 }
 
 #[test]
+fn a_folder_that_may_be_read_is_read_also_by_the_check_and_never_written() {
+    let tries = "{ what = \"read\", path = \"rules/one.txt\" }, { what = \"list\", path = \"rules/deep\" }, \
+                 { what = \"write\", path = \"rules/one.txt\" }, { what = \"write\", path = \"rules/two.txt\" }, \
+                 { what = \"hard-link\", path = \"rules/one.txt\", to = \"rules/two.txt\" }, \
+                 { what = \"read\", path = \"rules/../runner.toml\" }, { what = \"read\", path = \"rules/out\" }";
+    let grants = "config.in-check = true\ngrants.read = [\"rules\"]";
+    let project = reach(tries, grants, PLAY).file("rules/one.txt", "1").file("rules/deep/three.txt", "3");
+    std::os::unix::fs::symlink("../runner.toml", project.path("rules/out")).unwrap();
+    let checked = run(&project, &["check"]).expect(0).stdout;
+    assert!(checked.contains("ok 1") && checked.contains("ok three.txt"), "{checked}");
+    // The same is said once.
+    assert!(checked.matches("says: ok ").count() == 2 && checked.contains("says: refused "), "{checked}");
+    let _shown = run(&project, &["run"]).expect(0);
+    let outcomes = outcomes(&Evidence::of(&project));
+    assert_eq!(outcomes[..2], ["ok 1", "ok three.txt"]);
+    assert!(outcomes[2..].iter().all(|outcome| outcome.starts_with("refused ")), "{outcomes:?}");
+    assert_eq!(fs::read_to_string(project.path("rules/one.txt")).unwrap(), "1");
+    assert!(!project.path("rules/two.txt").exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_granted_for_reading_is_named() {
+    for (grants, code, said) in [
+        ("grants.read = [\"rule\"]", "bad-folder", "plugin `reach` may read `rule`, which does not exist"),
+        ("grants.read = [\"rules/one.txt\"]", "bad-folder", "may read `rules/one.txt`, which is not a folder"),
+        ("grants.read = [\"link\"]", "bad-folder", "may read `link`, which is a symbolic link"),
+        ("grants.read = [\"rules\", \"./rules\"]", "repeated-grant", "may read `./rules`, and read `rules`"),
+        ("grants.read = [\"rules\"]\ngrants.write = [\"rules/out\"]", "repeated-grant", "and write `rules/out`"),
+    ] {
+        let project = reach("", grants, PLAY).file("rules/one.txt", "1");
+        std::os::unix::fs::symlink("rules", project.path("link")).unwrap();
+        let shown = run(&project, &["check"]).expect(30).stdout;
+        assert!(shown.contains(&format!("error[{code}]")) && shown.contains(said), "{shown}");
+    }
+}
+
+#[test]
 fn requests_go_where_they_are_granted() {
     let server = Server::saying(&["200 OK"]);
     let (origin, other) = (server.origin(), Server::saying(&["200 OK"]));
