@@ -2,7 +2,7 @@
 //!
 //! A policy is asked the same questions as in the run, because they follow from the journal alone; questions by time
 //! are others, since nothing is written of them when they come to nothing: they are asked at each `tick` of the recorded
-//! time. A handler gets the same events in the same order, in lists of its own. A plugin's clock is that of the run, and
+//! time, and where one was written of. A handler gets the same events in the same order, in lists of its own. A plugin's clock is that of the run, and
 //! chance is none: the same run shown in the same way makes it say the same.
 
 use std::collections::HashSet;
@@ -222,7 +222,7 @@ struct Show {
 
 impl Show {
     async fn event(&mut self, event: Arc<Event>, place: std::ops::Range<u64>, outcome: &mut Option<Outcome>) {
-        self.tick(event.head().created).await;
+        self.tick(&event).await;
         self.clock.set(event.head().created);
         if let Some(start) = self.start(&event) {
             self.settle(true).await;
@@ -277,17 +277,29 @@ impl Show {
         self.list = std::mem::take(&mut self.pending);
     }
 
-    /// Asks as time goes by, up to this moment.
-    async fn tick(&mut self, now: Timestamp) {
-        let Some((every, next)) = &mut self.tick else { return };
-        let (every, mut at) = (*every, next.unwrap_or_else(|| later(now, *every)));
-        while at <= now && !self.canceled && !self.over {
-            self.clock.set(at);
-            let heard = self.policies.tick_at(at).await;
-            heard.into_iter().for_each(|(said, _)| self.said(said));
+    /// Asks as time goes by, up to this event, and again at a moment at which a policy of the run had something to say.
+    async fn tick(&mut self, event: &Event) {
+        let Some((every, next)) = self.tick else { return };
+        let now = event.head().created;
+        let mut at = next.unwrap_or_else(|| later(now, every));
+        while at <= now {
+            self.tick_at(at).await;
             at = later(at, every);
         }
+        if matches!(event.kind(), EventKind::PolicyVerdict(verdict) if verdict.question == Question::Tick) {
+            self.tick_at(now).await;
+            at = later(now, every);
+        }
         self.tick = Some((every, Some(at)));
+    }
+
+    async fn tick_at(&mut self, moment: Timestamp) {
+        if self.canceled || self.over {
+            return;
+        }
+        self.clock.set(moment);
+        let heard = self.policies.tick_at(moment).await;
+        heard.into_iter().for_each(|(said, _)| self.said(said));
     }
 
     /// Whether this event shows that policies had judged everything before it: at the run's end, and where one had
