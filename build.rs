@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
-const NAMES: [&str; 5] = ["audit-jsonl", "fail-budget", "junit", "summary", "webhook"];
+const NAMES: [&str; 7] = ["audit-jsonl", "fail-budget", "forbidden", "junit", "slow-host", "summary", "webhook"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = env::var("CARGO_MANIFEST_DIR")?;

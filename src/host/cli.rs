@@ -9,6 +9,7 @@ mod context;
 mod data_dir;
 mod exit;
 mod explain;
+mod export;
 mod facts;
 mod follow;
 mod init;
@@ -81,6 +82,8 @@ enum Command {
     Facts(facts::FactsArguments),
     /// End a run that another process works on
     Cancel(cancel::CancelArguments),
+    /// Make something else of recorded runs
+    Export(export::ExportArguments),
     /// Show recorded runs to a plugin again
     Replay(replay::ReplayArguments),
     /// Make, build, look at, try and approve plugins
@@ -231,6 +234,7 @@ pub fn main() -> ExitCode {
         Command::Schema => pages::schema().code(),
         Command::Completions(arguments) => pages::completions(&arguments).code(),
         Command::Man(arguments) => pages::man(&context, &arguments).code(),
+        Command::Export(arguments) => export::export(&context, &arguments).code(),
         Command::Replay(arguments) => replay::replay(&context, &arguments).code(),
         Command::Plugin(command) => plugin::plugin(&context, &command).code(),
         Command::Cancel(arguments) => cancel::cancel(&context, &arguments).code(),

@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** nothing is rendered here, and nothing is written that did not pass [`Redactor`] first.
 
+mod durations;
 mod event_files;
 mod folder;
 mod follow;
@@ -14,6 +15,7 @@ mod read;
 mod record;
 mod redact;
 
+pub use durations::{Durations, DurationsFile};
 pub(crate) use event_files::EventFiles;
 pub use folder::StoreError;
 pub(crate) use folder::{RunFolder, guard_lock};

@@ -7,6 +7,7 @@
 //! - `gate`: nothing starts after the breaking event
 //! - `forgery`: nothing that a play does makes an event
 //! - `canary`: what `no_log` hides is nowhere
+//! - `policies`: those that come with the program, over real Ansible
 //! - `kit`: what an author of plugins has
 //! - `journal`: nothing is lost, nothing is cut in silence
 //! - `fuzz`: bytes that others made
@@ -54,6 +55,7 @@ mod kit;
 mod library;
 mod loss;
 mod plays;
+mod policies;
 mod prompts;
 mod python;
 mod reading;

@@ -96,7 +96,8 @@ pub trait StartPolicy: Plugin {
 
 /// Part of the hook `cancel-policy`: asked every `tick` of runner.toml, also while nothing happens.
 pub trait TickPolicy: Plugin {
-    /// Judges the present moment, in nanoseconds since 1970-01-01T00:00:00Z.
+    /// Judges the present moment, in nanoseconds since 1970-01-01T00:00:00Z. Events that ended no list yet were not handed
+    /// over; [`journal::after`](crate::journal::after) reads them.
     ///
     /// # Errors
     ///

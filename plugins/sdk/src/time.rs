@@ -1,8 +1,75 @@
 //! Moments as text: RFC 3339 in UTC, to the microsecond, as events carry them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::de::{Deserialize, Deserializer, Error as _};
 
 const DAY: u64 = 86_400;
+
+/// A duration of a configuration: a text such as `10m` or `1h30m`, with the units `d`, `h`, `m`, `s` and `ms`, as in
+/// runner.toml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+/// From the longest to the shortest, in milliseconds.
+const UNITS: [(&str, u64); 5] = [("d", DAY * 1000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+impl Span {
+    /// Makes one of milliseconds.
+    #[must_use]
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(Duration::from_millis(ms))
+    }
+
+    /// Returns it in milliseconds, at most what fits.
+    #[must_use]
+    pub fn ms(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Reads one; none when the text is something else, or its units are not from the longest to the shortest.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (mut rest, mut units, mut total) = (text, UNITS.iter(), 0_u64);
+        while !rest.is_empty() {
+            let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
+            let (number, tail) = rest.split_at(digits);
+            let letters = tail.find(|letter: char| letter.is_ascii_digit()).unwrap_or(tail.len());
+            let (unit, tail) = tail.split_at(letters);
+            let (_, factor) = units.find(|(name, _)| *name == unit)?;
+            total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(*factor)?)?;
+            rest = tail;
+        }
+        (!text.is_empty()).then(|| Self::from_ms(total))
+    }
+}
+
+/// As it is read; below a millisecond is lost.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.ms();
+        if rest == 0 {
+            return f.write_str("0s");
+        }
+        for (unit, factor) in UNITS {
+            if rest >= factor {
+                write!(f, "{}{unit}", rest / factor)?;
+                rest %= factor;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| {
+            D::Error::custom(format!("`{text}` is not a duration: write a number and a unit, such as `90s` or `1h30m`"))
+        })
+    }
+}
 
 /// Returns the present moment in nanoseconds since 1970-01-01T00:00:00Z, by the clock of WASI.
 #[must_use]
@@ -77,6 +144,19 @@ mod tests {
     fn what_is_no_moment_in_utc_is_none() {
         for text in ["", "2026-11-22", "2026-11-22T05:15:34", "2026-13-22T05:15:34Z", "2026-11-22T05:15:34+01:00"] {
             assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_they_are_shown() {
+        for text in ["90s", "1h30m", "2d", "250ms", "1m5s", "0s"] {
+            let span = Span::parse(text).unwrap();
+            assert_eq!(Span::parse(&span.to_string()), Some(span), "{text}");
+        }
+        assert_eq!(Span::parse("90s"), Some(Span::from_ms(90_000)));
+        assert_eq!(Span::parse("90s").unwrap().to_string(), "1m30s");
+        for text in ["", "90", "s", "5m1h", "1h1h", "1.5h", "-1s", "1 h", "99999999999999999999s", "9999999999999d"] {
+            assert_eq!(Span::parse(text), None, "{text}");
         }
     }
 }

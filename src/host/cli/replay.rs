@@ -12,23 +12,16 @@ use super::context::Context;
 use super::exit::Exit;
 use super::plugin::chosen::{self, ConfigArguments};
 use super::run::{runtime, sandbox};
-use super::runs::{not_found, print_json};
+use super::runs::{RunsArguments, print_json};
 use super::terminal;
 use crate::report::tried;
 use crate::run::{At, CameTo, Recorded, Replay};
-use crate::store::{NotFound, StoredRun};
+use crate::store::StoredRun;
 
 #[derive(Args, Debug)]
 pub(super) struct ReplayArguments {
-    /// Run ids, beginnings of them, or `@` for the newest
-    #[arg(required_unless_present = "last")]
-    runs: Vec<String>,
-    /// The newest N runs that are over
-    #[arg(long, value_name = "N", conflicts_with = "runs")]
-    last: Option<usize>,
-    /// Of these only the runs of a job
-    #[arg(long, value_name = "NAME", requires = "last")]
-    job: Option<String>,
+    #[command(flatten)]
+    runs: RunsArguments,
     /// A plugin of runner.toml, a built-in one, or the path of a component
     #[arg(short, long, value_name = "PLUGIN")]
     plugin: String,
@@ -69,7 +62,7 @@ pub(super) fn replay(context: &Context, arguments: &ReplayArguments) -> Exit {
 }
 
 fn carry_out(context: &Context, arguments: &ReplayArguments) -> Result<Exit, Exit> {
-    let runs = runs(context, arguments)?;
+    let runs = arguments.runs.find(context)?;
     let sandbox = sandbox(context)?;
     let runtime = runtime().map_err(|err| {
         terminal::error(&err, None, context.color());
@@ -104,11 +97,11 @@ fn carry_out(context: &Context, arguments: &ReplayArguments) -> Result<Exit, Exi
         sum.add(id, job, run.status(), &came_to);
         if arguments.json {
             print_json(&shown(run, &came_to));
-        } else if arguments.last.is_none() {
+        } else if arguments.runs.last.is_none() {
             terminal::out(&tried::run(id, job, &came_to));
         }
     }
-    if arguments.last.is_some() && !arguments.json {
+    if arguments.runs.last.is_some() && !arguments.json {
         terminal::out(&sum.text());
     }
     match kept {
@@ -117,28 +110,6 @@ fn carry_out(context: &Context, arguments: &ReplayArguments) -> Result<Exit, Exi
         Folder::Gone(_) => terminal::note("what it wrote is not kept; `--output DIR` keeps it\n"),
     }
     Ok(worst)
-}
-
-fn runs(context: &Context, arguments: &ReplayArguments) -> Result<Vec<StoredRun>, Exit> {
-    let store = context.store()?;
-    let Some(last) = arguments.last else {
-        let found: Result<_, _> = arguments.runs.iter().map(|wanted| store.find(wanted)).collect();
-        return found.map_err(|err| not_found(context, &err));
-    };
-    let found = store.list().map_err(|err| not_found(context, &err))?;
-    for (folder, why) in found.unreadable {
-        not_found(context, &NotFound::Unreadable(folder, why));
-    }
-    let is_meant =
-        |run: &StoredRun| run.status().is_terminal() && arguments.job.as_ref().is_none_or(|job| *job == run.record.job);
-    let runs: Vec<_> = found.runs.into_iter().filter(is_meant).take(last).collect();
-    if runs.is_empty() {
-        let of = arguments.job.as_ref().map(|job| format!(" of job `{job}`")).unwrap_or_default();
-        let text = format!("there is no run{of} that is over");
-        terminal::complain(&text, Some("`playwarden list` shows the runs"), context.color());
-        return Err(Exit::Usage);
-    }
-    Ok(runs)
 }
 
 fn shown<'r>(run: &'r StoredRun, came_to: &'r CameTo) -> Shown<'r> {

@@ -37,6 +37,45 @@ pub(super) struct ListArguments {
     json: bool,
 }
 
+/// Which runs a command is about.
+#[derive(Args, Debug)]
+pub(super) struct RunsArguments {
+    /// Run ids, beginnings of them, or `@` for the newest
+    #[arg(required_unless_present = "last")]
+    runs: Vec<String>,
+    /// The newest N runs that are over
+    #[arg(long, value_name = "N", conflicts_with = "runs")]
+    pub(super) last: Option<usize>,
+    /// Of these only the runs of a job
+    #[arg(long, value_name = "NAME", requires = "last")]
+    job: Option<String>,
+}
+
+impl RunsArguments {
+    /// Finds them, or says why not: with `--last`, the newest first.
+    pub(super) fn find(&self, context: &Context) -> Result<Vec<StoredRun>, Exit> {
+        let store = context.store()?;
+        let Some(last) = self.last else {
+            let found: Result<_, _> = self.runs.iter().map(|wanted| store.find(wanted)).collect();
+            return found.map_err(|err| not_found(context, &err));
+        };
+        let found = store.list().map_err(|err| not_found(context, &err))?;
+        for (folder, why) in found.unreadable {
+            not_found(context, &NotFound::Unreadable(folder, why));
+        }
+        let is_meant =
+            |run: &StoredRun| run.status().is_terminal() && self.job.as_ref().is_none_or(|job| *job == run.record.job);
+        let runs: Vec<_> = found.runs.into_iter().filter(is_meant).take(last).collect();
+        if runs.is_empty() {
+            let of = self.job.as_ref().map(|job| format!(" of job `{job}`")).unwrap_or_default();
+            let text = format!("there is no run{of} that is over");
+            terminal::complain(&text, Some("`playwarden list` shows the runs"), context.color());
+            return Err(Exit::Usage);
+        }
+        Ok(runs)
+    }
+}
+
 /// The words of all states, read as such.
 fn statuses() -> impl clap::builder::TypedValueParser<Value = Status> {
     use Status::{

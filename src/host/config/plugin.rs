@@ -13,7 +13,7 @@ use super::units;
 pub const MAX_EVENT: u64 = 64 << 20;
 
 /// The plugins that this program carries.
-pub const BUILTINS: &[&str] = &["audit-jsonl", "fail-budget", "junit", "summary", "webhook"];
+pub const BUILTINS: &[&str] = &["audit-jsonl", "fail-budget", "forbidden", "junit", "slow-host", "summary", "webhook"];
 
 /// One `[plugins.NAME]`, within a job with that job's overrides.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +72,8 @@ impl Default for Restart {
 /// What a plugin may reach, as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
+    /// Folders that it may read, relative to the file.
+    pub read: Vec<String>,
     /// Folders that it may read and write, relative to the file.
     pub write: Vec<String>,
     /// Origins that it may send HTTP requests to.

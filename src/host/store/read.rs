@@ -160,7 +160,7 @@ impl StoredRun {
     }
 
     /// Hands over every event so far, and returns the run as it is then.
-    fn each_event(&self, mut take: impl FnMut(&Event)) -> Result<Self, ReadError> {
+    pub(super) fn each_event(&self, mut take: impl FnMut(&Event)) -> Result<Self, ReadError> {
         let mut journal = Follower::new(self.clone());
         while let Next::Some((_, event)) = journal.next_line()? {
             take(&event);

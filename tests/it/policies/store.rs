@@ -1,0 +1,1 @@
+//! Back-tests: policies over a store of recorded runs.
