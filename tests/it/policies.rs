@@ -3,6 +3,7 @@
 //! Their own suites, over journals written by hand, are in `plugins/examples/*/cases`; `kit` runs them.
 
 mod budget;
+mod signature;
 mod slow;
 mod starts;
 mod store;

@@ -124,17 +124,21 @@ fn two_runs_at_the_same_time_write_two_audit_trails() {
 
 #[test]
 fn every_built_in_loads_by_its_name() {
-    let names = ["audit-jsonl", "fail-budget", "forbidden", "junit", "slow-host", "summary", "webhook"];
-    let list: String = names.iter().map(|name| format!("[plugins.{name}]\nbuiltin = {name:?}\n")).collect();
-    let list = list
-        .replace("\"fail-budget\"\n", "\"fail-budget\"\nconfig = { max-failed-hosts = 1 }\n")
-        .replace("\"forbidden\"\n", "\"forbidden\"\nconfig = { modules = [\"raw\"] }\n")
-        .replace("\"slow-host\"\n", "\"slow-host\"\nconfig = { max-duration = \"1h\", max-slow-hosts = 1 }\n")
-        .replace(
-            "\"webhook\"\n",
-            "\"webhook\"\nconfig = { url = \"http://127.0.0.1:9/\" }\ngrants.http = [\"http://127.0.0.1:9\"]\n",
-        );
-    let job = "cancel-policies = [\"fail-budget\", \"forbidden\", \"slow-host\"]\nevent-handlers = [\"audit-jsonl\", \"junit\"]\n\
+    let plugins = [
+        ("audit-jsonl", ""),
+        ("fail-budget", "config = { max-failed-hosts = 1 }"),
+        ("forbidden", "config = { modules = [\"raw\"] }"),
+        ("junit", ""),
+        ("signature", "config.signatures = [{ name = \"a\", pattern = \"a\" }]"),
+        ("slow-host", "config = { max-duration = \"1h\", max-slow-hosts = 1 }"),
+        ("summary", ""),
+        ("webhook", "config = { url = \"http://127.0.0.1:9/\" }\ngrants.http = [\"http://127.0.0.1:9\"]"),
+    ];
+    let names = plugins.map(|(name, _)| name);
+    assert_eq!(names, playwarden::config::BUILTINS);
+    let list = plugins.map(|(name, keys)| format!("[plugins.{name}]\nbuiltin = {name:?}\n{keys}\n")).concat();
+    let job = "cancel-policies = [\"fail-budget\", \"forbidden\", \"signature\", \"slow-host\"]\n\
+               event-handlers = [\"audit-jsonl\", \"junit\"]\n\
                status-handlers = [\"webhook\"]\nfinished-callbacks = [\"summary\", \"webhook\"]";
     let all = project(1, job, &list, PLAY);
     let shown = all.playwarden(&["check"]).expect(0);
