@@ -4,8 +4,17 @@ use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
-const NAMES: [&str; 8] =
-    ["audit-jsonl", "fail-budget", "forbidden", "junit", "signature", "slow-host", "summary", "webhook"];
+const NAMES: &[&str] = &[
+    "audit-jsonl",
+    "change-window",
+    "fail-budget",
+    "forbidden",
+    "junit",
+    "signature",
+    "slow-host",
+    "summary",
+    "webhook",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = env::var("CARGO_MANIFEST_DIR")?;

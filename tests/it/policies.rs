@@ -7,6 +7,7 @@ mod signature;
 mod slow;
 mod starts;
 mod store;
+mod window;
 
 use playwarden_event::EventKind;
 use serde_json::{Value, json};

@@ -13,8 +13,17 @@ use super::units;
 pub const MAX_EVENT: u64 = 64 << 20;
 
 /// The plugins that this program carries.
-pub const BUILTINS: &[&str] =
-    &["audit-jsonl", "fail-budget", "forbidden", "junit", "signature", "slow-host", "summary", "webhook"];
+pub const BUILTINS: &[&str] = &[
+    "audit-jsonl",
+    "change-window",
+    "fail-budget",
+    "forbidden",
+    "junit",
+    "signature",
+    "slow-host",
+    "summary",
+    "webhook",
+];
 
 /// One `[plugins.NAME]`, within a job with that job's overrides.
 #[derive(Clone, Debug, PartialEq)]
