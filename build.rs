@@ -6,10 +6,13 @@ use std::{env, fs};
 
 const NAMES: &[&str] = &[
     "audit-jsonl",
+    "blast-radius",
+    "cel",
     "change-window",
     "fail-budget",
     "forbidden",
     "junit",
+    "rego",
     "signature",
     "slow-host",
     "summary",

@@ -119,7 +119,10 @@ fn the_built_in_plugins_pass_their_own_suites() {
         suites.push(plugin);
     }
     suites.sort();
-    assert_eq!(suites, ["change-window", "fail-budget", "forbidden", "signature", "slow-host"]);
+    assert_eq!(
+        suites,
+        ["blast-radius", "cel", "change-window", "fail-budget", "forbidden", "rego", "signature", "slow-host"]
+    );
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Their own suites, over journals written by hand, are in `plugins/examples/*/cases`; `kit` runs them.
 
 mod budget;
+mod radius;
+mod rules;
 mod signature;
 mod slow;
 mod starts;

@@ -96,15 +96,19 @@ fn guests(project: &Project, arguments: &Arguments) -> Result<Done, Failure> {
     Ok(Done::Now)
 }
 
-/// The examples that cargo knows, by their folders, which are named like their packages.
+/// The packages of the examples; a folder may have another name than its package.
 fn rust_examples(project: &Project) -> Result<Vec<String>, Failure> {
     let folder = project.path("plugins/examples");
     let cannot = |err| Failure::new(format!("cannot read `{}`", project.shown(&folder))).because(err);
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).map_err(cannot)? {
         let entry = entry.map_err(cannot)?;
-        if entry.path().join("Cargo.toml").is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+        let manifest = entry.path().join("Cargo.toml");
+        if manifest.is_file() {
+            let text = fs::read_to_string(&manifest).map_err(cannot)?;
+            let manifest: toml::Table = toml::from_str(&text)
+                .map_err(|err| Failure::new(format!("`{}` is no manifest", project.shown(&manifest))).because(err))?;
+            names.extend(manifest["package"]["name"].as_str().map(str::to_owned));
         }
     }
     names.sort();

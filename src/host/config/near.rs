@@ -16,13 +16,13 @@ pub fn near<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Op
 }
 
 /// Returns the help text for an unknown word: the near one, else all of them
-/// where they fit on a line.
+/// where they are few.
 pub fn did_you_mean<'c>(word: &str, known: impl IntoIterator<Item = &'c str> + Clone) -> Option<String> {
     if let Some(meant) = near(word, known.clone()) {
         return Some(format!("did you mean `{meant}`?"));
     }
     let all: Vec<_> = known.into_iter().map(|candidate| format!("`{candidate}`")).collect();
-    (!all.is_empty() && all.len() <= 10).then(|| format!("known here: {}", all.join(", ")))
+    (!all.is_empty() && all.len() <= 16).then(|| format!("known here: {}", all.join(", ")))
 }
 
 fn fold(word: &str) -> String {

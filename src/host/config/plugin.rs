@@ -15,10 +15,13 @@ pub const MAX_EVENT: u64 = 64 << 20;
 /// The plugins that this program carries.
 pub const BUILTINS: &[&str] = &[
     "audit-jsonl",
+    "blast-radius",
+    "cel",
     "change-window",
     "fail-budget",
     "forbidden",
     "junit",
+    "rego",
     "signature",
     "slow-host",
     "summary",

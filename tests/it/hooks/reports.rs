@@ -126,10 +126,13 @@ fn two_runs_at_the_same_time_write_two_audit_trails() {
 fn every_built_in_loads_by_its_name() {
     let plugins = [
         ("audit-jsonl", ""),
+        ("blast-radius", "config = { max-changed-hosts = 9 }"),
+        ("cel", "config.rules = [{ name = \"a\", on = \"start\", when = \"true\", message = \"a\" }]"),
         ("change-window", "config = { timezone = \"UTC\", windows = [{ from = \"00:00\", to = \"24:00\" }] }"),
         ("fail-budget", "config = { max-failed-hosts = 1 }"),
         ("forbidden", "config = { modules = [\"raw\"] }"),
         ("junit", ""),
+        ("rego", "config.rules = \"package playwarden\\ndeny contains \\\"a\\\" if false\""),
         ("signature", "config.signatures = [{ name = \"a\", pattern = \"a\" }]"),
         ("slow-host", "config = { max-duration = \"1h\", max-slow-hosts = 1 }"),
         ("summary", ""),
@@ -138,7 +141,7 @@ fn every_built_in_loads_by_its_name() {
     let names = plugins.map(|(name, _)| name);
     assert_eq!(names, playwarden::config::BUILTINS);
     let list = plugins.map(|(name, keys)| format!("[plugins.{name}]\nbuiltin = {name:?}\n{keys}\n")).concat();
-    let job = "cancel-policies = [\"change-window\", \"fail-budget\", \"forbidden\", \"signature\", \"slow-host\"]\n\
+    let job = "cancel-policies = [\"blast-radius\", \"cel\", \"change-window\", \"fail-budget\", \"forbidden\", \"rego\", \"signature\", \"slow-host\"]\n\
                event-handlers = [\"audit-jsonl\", \"junit\"]\n\
                status-handlers = [\"webhook\"]\nfinished-callbacks = [\"summary\", \"webhook\"]";
     let all = project(1, job, &list, PLAY);

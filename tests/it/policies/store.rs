@@ -134,6 +134,7 @@ fn totals_and_policies_count_what_ansible_counts() {
     for limit in 0..HOSTS {
         let failed = canceled(&project, "fail-budget", &format!("max-failed-hosts={limit}"));
         let unreachable = canceled(&project, "fail-budget", &format!("max-unreachable-hosts={limit}"));
+        let many_changed = canceled(&project, "blast-radius", &format!("max-changed-hosts={limit}"));
         for (run, (playbook, outcome)) in &runs {
             let stats = outcome.stats.as_ref().unwrap();
             let (bad, gone) = (with(&stats.failures), with(&stats.dark));
@@ -144,8 +145,17 @@ fn totals_and_policies_count_what_ansible_counts() {
                 gone.len() > limit,
                 "{run}, more than {limit} out of reach\n{playbook}\n{stats:?}"
             );
+            // What failed may have changed something too, which Ansible does not count.
+            let changed = with(&stats.changed);
+            assert!(
+                many_changed[run] || changed.len() <= limit,
+                "{run}, more than {limit} changed\n{playbook}\n{stats:?}"
+            );
+            let at_most = changed.union(&bad).count();
+            assert!(!many_changed[run] || at_most > limit, "{run}, {limit} changed at most\n{playbook}\n{stats:?}");
+            stopped.extend([("changed", many_changed[run])]);
             stopped.extend([("failed", failed[run]), ("unreachable", unreachable[run])]);
         }
     }
-    assert_eq!(stopped.len(), 4, "some runs should be stopped and some not: {stopped:?}");
+    assert_eq!(stopped.len(), 6, "some runs should be stopped and some not: {stopped:?}");
 }

@@ -71,7 +71,11 @@ impl Budget {
     }
 
     /// Counts an event; returns whether it was a result at all.
-    fn take(&mut self, event: &Event, groups: &dyn Fn(&Event) -> Result<Option<Groups>, Failure>) -> Result<bool, Failure> {
+    fn take(
+        &mut self,
+        event: &Event,
+        groups: &dyn Fn(&Event) -> Result<Option<Groups>, Failure>,
+    ) -> Result<bool, Failure> {
         let place = place(event, self.config.window);
         if place.is_some() && place != self.place {
             // Groups are of the run, and so is how many hosts a play has until its totals are known.

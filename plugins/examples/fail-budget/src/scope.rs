@@ -62,7 +62,8 @@ impl Scope {
         let hosts = what.of(self.hosts);
         let unreachable = count(self.unreachable.len());
         if let Some(max) = limits.unreachable_hosts.filter(|max| unreachable > *max) {
-            let text = format!("{unreachable} of {hosts} could not be reached, more than the {max} allowed; last: {last}");
+            let text =
+                format!("{unreachable} of {hosts} could not be reached, more than the {max} allowed; last: {last}");
             return Some(("unreachable", text));
         }
 

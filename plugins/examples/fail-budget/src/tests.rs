@@ -201,7 +201,8 @@ fn groups_that_break_together_are_told_together() {
 fn groups_that_nobody_told_are_a_failure_and_not_a_pass() {
     let mut scene = Scene::new(r#"{"max-failed-hosts": 0, "window": "group"}"#);
     let event = scene.event(RunnerOnOk, "web01", Marks::empty());
-    let asked = Asked { totals: &Totals { run: Tally::default(), play: Tally::default() }, batch: 0, groups: &|_| Ok(None) };
+    let asked =
+        Asked { totals: &Totals { run: Tally::default(), play: Tally::default() }, batch: 0, groups: &|_| Ok(None) };
     let failure = scene.budget.judge(&[event], &asked).unwrap_err();
     assert!(failure.message.contains("playbook_on_play_start"), "{}", failure.message);
 }
