@@ -132,7 +132,12 @@ fn a_mistake_in_the_rules_is_found_before_a_run_and_has_its_place() {
             "package playwarden\ndeny contains \"a\" if false\n",
             "grants.read",
         ),
-        ("cel", "config.rules = [{ name = \"a\", on = \"start\", when = \"1 +\", message = \"a\" }]", "", "line 1, column 4"),
+        (
+            "cel",
+            "config.rules = [{ name = \"a\", on = \"start\", when = \"1 +\", message = \"a\" }]",
+            "",
+            "line 1, column 4",
+        ),
         (
             "cel",
             "config.files = [\"rules/a.rego\"]\ngrants.read = [\"rules\"]",

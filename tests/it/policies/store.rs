@@ -48,17 +48,17 @@ fn task(chance: &mut Chance, number: usize) -> String {
 fn playbook(seed: u64) -> String {
     // The first numbers of near seeds are near each other.
     let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let mut text = String::new();
+    let mut plays = Vec::new();
     for play in 0..=chance.below(2) {
         let strategy = ["linear", "free", "host_pinned"][chance.below(3)];
         let serial = ["1", "2", "50%", "100%"][chance.below(4)];
         let tasks: String = (0..2 + chance.below(4)).map(|number| task(&mut chance, play * 10 + number)).collect();
-        text += &format!(
+        plays.push(format!(
             "- hosts: all\n  gather_facts: false\n  strategy: {strategy}\n  serial: {serial}\n  tasks:\n{tasks}  handlers:\n    \
              - {{ name: later, raw: \"true\" }}\n"
-        );
+        ));
     }
-    text
+    plays.concat()
 }
 
 /// A project with the recorded runs `run-1`, `run-2`, …, each of a job of its own, and how they ended.

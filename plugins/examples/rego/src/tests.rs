@@ -106,7 +106,7 @@ fn extra_variables_are_those_that_ansible_gets() {
         "extra_vars": { "b": 2, "c": 2 },
         "more_extra_vars": ["c=3 d=x=y", "{\"e\": [4]}", "@file.yml", "f='5 6'", "{g: 7}", "h: 8"],
     });
-    let input = crate::launch::input(serde_json::json!({}), &plan, 0);
+    let input = launch::input(serde_json::json!({}), &plan, 0);
     assert_eq!(input["extra_vars"], serde_json::json!({ "a": 1, "b": 2, "c": "3", "d": "x=y", "e": [4] }));
     let unknown = serde_json::json!(["/env/extravars", "@file.yml", "f='5 6'", "{g: 7}", "h: 8"]);
     assert_eq!(input["extra_vars_unknown"], unknown);
