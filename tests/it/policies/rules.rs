@@ -9,7 +9,7 @@ const TASKS: &str = r#"
       when: inventory_hostname == 'h2'
       ignore_errors: "{{ ignore | default(false) }}"
     - name: any
-      action: "{{ 'raw' }} touch {{ playbook_dir }}/started/any_{{ inventory_hostname }}"
+      action: { module: "{{ 'file' }}", path: "{{ playbook_dir }}/started/any_{{ inventory_hostname }}", state: touch }
     - name: as root
       ansible.builtin.raw: touch {{ playbook_dir }}/started/root_{{ inventory_hostname }}
       tags: [root]

@@ -10,7 +10,7 @@ const TASKS: &str = r#"
       ansible.builtin.raw: "touch {{ playbook_dir }}/started/hidden_{{ inventory_hostname }}"
       no_log: true
     - name: any
-      action: "{{ 'raw' }} touch {{ playbook_dir }}/started/any_{{ inventory_hostname }}"
+      action: { module: "{{ 'file' }}", path: "{{ playbook_dir }}/started/any_{{ inventory_hostname }}", state: touch }
     - name: away
       ansible.builtin.raw: "touch {{ playbook_dir }}/started/away_{{ inventory_hostname }}"
       delegate_to: h2
