@@ -63,7 +63,7 @@ pub(super) const ENVELOPE: [&str; 3] = ["schema", "hash", "prev"];
 pub(super) const ARTIFACTS: [&str; 3] = ["events.jsonl", "run.json", "plugins"];
 
 /// Keys of `event_data` that are ours: the event they stand in (`*` at its end: any that begins so), and why.
-pub(super) const EVENT_DATA: [(&str, &str, &str); 18] = [
+pub(super) const EVENT_DATA: [(&str, &str, &str); 19] = [
     ("runner_on_skipped", "res", "res on skipped"),
     ("runner_on_unreachable", "ignore_unreachable", "ignore_unreachable"),
     ("runner_on_failed", "rescued", "rescued failures marked"),
@@ -73,6 +73,7 @@ pub(super) const EVENT_DATA: [(&str, &str, &str); 18] = [
     ("*", "play_number", "number of the play's start"),
     ("playbook_on_play_start", "hosts", "a percentage needs the hosts that a play matches"),
     ("playbook_on_play_start", "batch", "a percentage needs the hosts that a play matches"),
+    ("playbook_on_play_start", "groups", "a budget of a group needs the hosts that are in it"),
     ("playbook_on_play_start", "strategy", "what policies branch on"),
     ("playbook_on_play_start", "check_mode", "what policies branch on"),
     ("*", "handler", "what policies branch on"),
