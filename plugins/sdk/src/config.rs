@@ -19,9 +19,21 @@ pub fn config<T: DeserializeOwned>() -> Result<T, Failure> {
     let (config, problems) = check();
     match (config, problems.into_iter().find(|problem| problem.severity == Severity::Error)) {
         (Some(config), None) => Ok(config),
-        (_, Some(problem)) => Err(Failure::new(format!("config{}: {}", problem.pointer, problem.message))),
+        (_, Some(problem)) => Err(vec![problem].into()),
         (None, None) => Err(Failure::new("config: cannot be read")),
     }
+}
+
+/// Reads the whole configuration, and holds it against rules between its keys, which are the author's.
+///
+/// # Errors
+///
+/// It is no `T`, or the rules find errors in it. The message names the keys.
+pub fn config_with<T: DeserializeOwned>(rules: impl FnOnce(&T) -> Vec<Problem>) -> Result<T, Failure> {
+    let config = config()?;
+    let mut errors = rules(&config);
+    errors.retain(|problem| problem.severity == Severity::Error);
+    if errors.is_empty() { Ok(config) } else { Err(errors.into()) }
 }
 
 /// Reads the value at a pointer such as `/sinks/0`; none when it is absent.
@@ -53,6 +65,14 @@ pub fn secret(name: &str) -> Option<String> {
 #[must_use]
 pub fn check<T: DeserializeOwned>() -> (Option<T>, Vec<Problem>) {
     check_text(&host::get("").unwrap_or_else(|| "{}".to_owned()))
+}
+
+/// Finds all that is wrong with the configuration: keys, and what the author's rules between keys find where each key
+/// is good. What was read without keys that are wrong would only seem to lack them.
+#[must_use]
+pub fn check_with<T: DeserializeOwned>(rules: impl FnOnce(&T) -> Vec<Problem>) -> Vec<Problem> {
+    let (config, problems) = check();
+    config.filter(|_| problems.is_empty()).map_or(problems, |config| rules(&config))
 }
 
 /// As [`check`], for a configuration given as JSON: for unit tests.
@@ -111,6 +131,13 @@ impl Problem {
     #[must_use]
     pub fn warning(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, pointer: pointer.into(), message: message.into() }
+    }
+}
+
+impl From<Vec<Problem>> for Failure {
+    fn from(problems: Vec<Problem>) -> Self {
+        let told = problems.iter().map(|problem| format!("config{}: {}", problem.pointer, problem.message));
+        Self::new(told.collect::<Vec<_>>().join("; "))
     }
 }
 

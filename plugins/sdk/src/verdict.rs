@@ -54,11 +54,47 @@ impl Verdict {
         }
     }
 
+    /// Returns the one verdict of a call that has two things to say: a cancel goes before a warning, and the first before
+    /// the later one. The sentences of both are told; the code and the event are those of the one that goes before.
+    /// Where one of two cancels interrupts running tasks, so do both.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        let (head, other) = match (self, later) {
+            (Self::Proceed, verdict) | (verdict, Self::Proceed) => return verdict,
+            (first @ Self::Warn(_), later @ Self::Cancel(_)) => (later, first),
+            pair => pair,
+        };
+        let interrupts = matches!(other, Self::Cancel((_, Stop::Now)));
+        let (Self::Warn(said) | Self::Cancel((said, _))) = other else { return head };
+        let both = head.with_reason(|reason| reason.text = format!("{}; {}", reason.text, said.text));
+        if interrupts { both.stop(Stop::Now) } else { both }
+    }
+
     fn with_reason(mut self, change: impl FnOnce(&mut Reason)) -> Self {
         match &mut self {
             Self::Warn(reason) | Self::Cancel((reason, _)) => change(reason),
             Self::Proceed => {}
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_verdicts_become_one_and_nothing_is_lost() {
+        let warn = |text: &str| Verdict::warn(text).code(text).at_counter(1);
+        let cancel = |text: &str| Verdict::cancel(text).code(text).at_counter(2);
+        assert_eq!(Verdict::Proceed.and(Verdict::Proceed), Verdict::Proceed);
+        assert_eq!(Verdict::Proceed.and(warn("w")), warn("w"));
+        assert_eq!(cancel("c").and(Verdict::Proceed), cancel("c"));
+        assert_eq!(warn("w").and(warn("x")), Verdict::warn("w; x").code("w").at_counter(1));
+        assert_eq!(warn("w").and(cancel("c")), Verdict::cancel("c; w").code("c").at_counter(2));
+        assert_eq!(cancel("c").and(warn("w")), Verdict::cancel("c; w").code("c").at_counter(2));
+        let later = cancel("c").after_running_tasks();
+        assert_eq!(later.clone().and(warn("w")), Verdict::cancel("c; w").code("c").at_counter(2).after_running_tasks());
+        assert_eq!(later.and(cancel("d")), Verdict::cancel("c; d").code("c").at_counter(2));
     }
 }

@@ -47,7 +47,7 @@ impl BlastRadius {
                 watch.take(&event, totals, &Journal(source))?;
             }
             // The lost one said it.
-            watch.verdict = None;
+            watch.verdict = Verdict::Proceed;
             self.watches.insert(key.clone(), watch);
         }
         self.watches.get_mut(&key).ok_or_else(|| Failure::new("a watch was lost"))
@@ -56,11 +56,8 @@ impl BlastRadius {
 
 impl Plugin for BlastRadius {
     fn new() -> Result<Self, Failure> {
-        let config: Config = config()?;
-        match config.problems().into_iter().find(|problem| problem.severity == Severity::Error) {
-            Some(problem) => Err(Failure::new(format!("config{}: {}", problem.pointer, problem.message))),
-            None => Ok(Self { config: Rc::new(config), watches: BTreeMap::new() }),
-        }
+        let config = config::config_with(Config::problems)?;
+        Ok(Self { config: Rc::new(config), watches: BTreeMap::new() })
     }
 }
 
@@ -70,7 +67,7 @@ impl CancelPolicy for BlastRadius {
         for event in events {
             watch.take(event, totals, &Journal(source))?;
         }
-        Ok(watch.verdict.take().unwrap_or(Verdict::Proceed))
+        Ok(std::mem::replace(&mut watch.verdict, Verdict::Proceed))
     }
 }
 
@@ -94,12 +91,7 @@ impl ConfigCheck for BlastRadius {
     }
 
     fn validate() -> Vec<Problem> {
-        let (config, mut problems) = config::check::<Config>();
-        // What was read without the keys that are wrong would only seem to lack a limit.
-        if let Some(config) = config.filter(|_| problems.is_empty()) {
-            problems = config.problems();
-        }
-        problems
+        config::check_with(Config::problems)
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Watch {
     /// What was said already: each is said once, also where `mode = "monitor"` lets the run go on.
     said: BTreeSet<String>,
     /// What is still to be said.
-    pub(crate) verdict: Option<Verdict>,
+    pub(crate) verdict: Verdict,
 }
 
 impl Watch {
@@ -75,7 +75,7 @@ impl Watch {
             asked: false,
             good: BTreeMap::new(),
             said: BTreeSet::new(),
-            verdict: None,
+            verdict: Verdict::Proceed,
         }
     }
 
@@ -195,11 +195,10 @@ impl Watch {
         }
         let count = count(&self.changed);
         if let Some(max) = config.warn_changed_hosts.filter(|max| count > *max)
-            && self.verdict.is_none()
             && self.said.insert("many-changed".to_owned())
         {
             let text = last(format!("{count} of {} hosts {CHANGED}, more than the {max} allowed", self.hosts));
-            self.verdict = Some(Verdict::warn(text).code("many-changed").at(event));
+            self.add(Verdict::warn(text).code("many-changed").at(event));
         }
         Ok(())
     }
@@ -213,11 +212,15 @@ impl Watch {
         }
     }
 
-    /// Has something said, once; a cancel goes before a warning.
+    /// Has something said, once.
     fn say(&mut self, code: &str, what: &str, text: String, event: &Event) {
-        if !matches!(self.verdict, Some(Verdict::Cancel(_))) && self.said.insert(what.to_owned()) {
-            self.verdict = Some(self.cancel(text, code).at(event));
+        if self.said.insert(what.to_owned()) {
+            self.add(self.cancel(text, code).at(event));
         }
+    }
+
+    fn add(&mut self, verdict: Verdict) {
+        self.verdict = std::mem::replace(&mut self.verdict, Verdict::Proceed).and(verdict);
     }
 
     fn cancel(&self, text: String, code: &str) -> Verdict {

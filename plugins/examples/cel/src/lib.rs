@@ -26,10 +26,7 @@ impl Plugin for Cel {
     fn new() -> Result<Self, Failure> {
         let config: Config = config()?;
         let compiler = Compiler::new();
-        let rules = config.rules(&compiler).map_err(|problems| {
-            let told = problems.iter().map(|problem| format!("config{}: {}", problem.pointer, problem.message));
-            Failure::new(told.collect::<Vec<_>>().join("; "))
-        })?;
+        let rules = config.rules(&compiler)?;
         Ok(Self { compiler, rules, document: Document::default() })
     }
 }
@@ -96,12 +93,7 @@ impl ConfigCheck for Cel {
     }
 
     fn validate() -> Vec<Problem> {
-        let (config, mut problems) = config::check::<Config>();
-        // What was read without the keys that are wrong would only seem to lack rules.
-        if let Some(config) = config.filter(|_| problems.is_empty()) {
-            problems = config.rules(&Compiler::new()).err().unwrap_or_default();
-        }
-        problems
+        config::check_with(|config: &Config| config.rules(&Compiler::new()).err().unwrap_or_default())
     }
 }
 

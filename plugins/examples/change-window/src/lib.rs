@@ -22,8 +22,6 @@ use settings::{AtEnd, Config};
 struct Said {
     closed: bool,
     soon: bool,
-    /// A task was let start that may change something.
-    changes: bool,
 }
 
 #[derive(Debug)]
@@ -95,6 +93,11 @@ fn shown(calendar: &Calendar, at: Timestamp) -> String {
     format!("{} {zone}", local.strftime("%a %Y-%m-%d %H:%M"))
 }
 
+/// Returns the key under which stands that a task was let start that may change something: a restart keeps it.
+fn changes(run: &str) -> String {
+    format!("changes {run}")
+}
+
 /// Returns when a run began, and how it is told from others.
 fn began(source: &Source) -> (String, Option<u64>) {
     let first = journal::read(source, 1, 1).first().map(|event| event.time_ns);
@@ -103,11 +106,7 @@ fn began(source: &Source) -> (String, Option<u64>) {
 
 impl Plugin for ChangeWindow {
     fn new() -> Result<Self, Failure> {
-        let read = Self::with(config()?);
-        read.map_err(|problems| match problems.first() {
-            Some(problem) => Failure::new(format!("config{}: {}", problem.pointer, problem.message)),
-            None => Failure::new("the config is wrong"),
-        })
+        Ok(Self::with(config()?)?)
     }
 }
 
@@ -119,8 +118,8 @@ impl StartPolicy for ChangeWindow {
         let (run, began) = began(source);
         let what = format!("`{}` on {}", start.task, start.host);
         let verdict = self.judge(&run, start.time_ns, began, Some(&what));
-        if !matches!(verdict, Verdict::Cancel(_)) {
-            self.runs.entry(run).or_default().changes = true;
+        if !self.config.in_check_mode && !matches!(verdict, Verdict::Cancel(_)) {
+            state::set(&changes(&run), b"")?;
         }
         Ok(verdict)
     }
@@ -130,7 +129,7 @@ impl TickPolicy for ChangeWindow {
     fn tick(&mut self, source: &Source, now_ns: u64, _: &Totals) -> Result<Verdict, Failure> {
         let (run, began) = began(source);
         // Of a run in check mode there is no task to end.
-        if !self.config.in_check_mode && !self.runs.get(&run).is_some_and(|said| said.changes) {
+        if !self.config.in_check_mode && state::get(&changes(&run)).is_none() {
             return Ok(Verdict::Proceed);
         }
         Ok(self.judge(&run, now_ns, began, None))
@@ -143,12 +142,7 @@ impl ConfigCheck for ChangeWindow {
     }
 
     fn validate() -> Vec<Problem> {
-        let (config, mut problems) = config::check::<Config>();
-        // What was read without the keys that are wrong would only seem to lack a window.
-        if let Some(config) = config.filter(|_| problems.is_empty()) {
-            problems = config.calendar().err().unwrap_or_default();
-        }
-        problems
+        config::check_with(|config: &Config| config.calendar().err().unwrap_or_default())
     }
 }
 

@@ -45,7 +45,7 @@ impl Budget {
         Self { config, ..Self::default() }
     }
 
-    /// Takes the events of one call; returns the verdict on the first of them that breaks a rule.
+    /// Takes the events of one call; returns what there is to say of them.
     fn judge(&mut self, events: &[Event], asked: &Asked<'_>) -> Result<Verdict, Failure> {
         let present = events.iter().rev().find_map(|event| place(event, self.config.window));
         let mut verdict = Verdict::Proceed;
@@ -63,8 +63,8 @@ impl Budget {
             if let Some(hosts) = hosts {
                 self.scopes.entry(String::new()).or_default().hosts = hosts;
             }
-            if is_result && verdict == Verdict::Proceed {
-                verdict = self.say(event);
+            if is_result {
+                verdict = verdict.and(self.say(event));
             }
         }
         Ok(verdict)
@@ -156,11 +156,8 @@ struct FailBudget {
 
 impl Plugin for FailBudget {
     fn new() -> Result<Self, Failure> {
-        let config: Config = config()?;
-        match config.problems().into_iter().find(|problem| problem.severity == Severity::Error) {
-            Some(problem) => Err(Failure::new(format!("config{}: {}", problem.pointer, problem.message))),
-            None => Ok(Self { config, budgets: BTreeMap::new() }),
-        }
+        let config = config::config_with(Config::problems)?;
+        Ok(Self { config, budgets: BTreeMap::new() })
     }
 }
 
@@ -187,12 +184,7 @@ impl ConfigCheck for FailBudget {
     }
 
     fn validate() -> Vec<Problem> {
-        let (config, mut problems) = config::check::<Config>();
-        // What was read without the keys that are wrong would only seem to lack a limit.
-        if let Some(config) = config.filter(|_| problems.is_empty()) {
-            problems = config.problems();
-        }
-        problems
+        config::check_with(Config::problems)
     }
 }
 

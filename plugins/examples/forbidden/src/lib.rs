@@ -59,11 +59,8 @@ impl Forbidden {
 
 impl Plugin for Forbidden {
     fn new() -> Result<Self, Failure> {
-        let config: Config = config()?;
-        match config.problems().into_iter().find(|problem| problem.severity == Severity::Error) {
-            Some(problem) => Err(Failure::new(format!("config{}: {}", problem.pointer, problem.message))),
-            None => Ok(Self::with(config)),
-        }
+        let config = config::config_with(Config::problems)?;
+        Ok(Self::with(config))
     }
 }
 
@@ -79,12 +76,7 @@ impl ConfigCheck for Forbidden {
     }
 
     fn validate() -> Vec<Problem> {
-        let (config, mut problems) = config::check::<Config>();
-        // What was read without the keys that are wrong would only seem to lack a list.
-        if let Some(config) = config.filter(|_| problems.is_empty()) {
-            problems = config.problems();
-        }
-        problems
+        config::check_with(Config::problems)
     }
 }
 

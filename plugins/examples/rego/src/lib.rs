@@ -28,10 +28,7 @@ struct Rego {
 impl Plugin for Rego {
     fn new() -> Result<Self, Failure> {
         let config: Config = config()?;
-        let policy = config.policy().map_err(|problems| {
-            let told = problems.iter().map(|problem| format!("config{}: {}", problem.pointer, problem.message));
-            Failure::new(told.collect::<Vec<_>>().join("; "))
-        })?;
+        let policy = config.policy()?;
         let is_first = policy.has_launch();
         Ok(Self { config, policy, document: Document::default(), is_first })
     }
@@ -118,12 +115,7 @@ impl ConfigCheck for Rego {
     }
 
     fn validate() -> Vec<Problem> {
-        let (config, mut problems) = config::check::<Config>();
-        // What was read without the keys that are wrong would only seem to lack rules.
-        if let Some(config) = config.filter(|_| problems.is_empty()) {
-            problems = config.policy().err().unwrap_or_default();
-        }
-        problems
+        config::check_with(|config: &Config| config.policy().err().unwrap_or_default())
     }
 }
 

@@ -120,12 +120,6 @@ fn line(text: &str, place: usize) -> String {
     format!("{}{shown}{}", if left { "…" } else { "" }, if right { "…" } else { "" })
 }
 
-/// Adds the texts of others to a reason.
-fn told(reason: Reason, others: impl IntoIterator<Item = Reason>) -> Reason {
-    let texts: Vec<String> = std::iter::once(reason.text).chain(others.into_iter().map(|other| other.text)).collect();
-    Reason { text: texts.join("; "), ..reason }
-}
-
 /// A watch over each run: one in a job, those of all its jobs in a workflow.
 struct SignaturePolicy {
     signatures: Signatures,
@@ -135,10 +129,7 @@ struct SignaturePolicy {
 
 impl Plugin for SignaturePolicy {
     fn new() -> Result<Self, Failure> {
-        let config: Config = config()?;
-        if let Some(problem) = config.problems().into_iter().find(|problem| problem.severity == Severity::Error) {
-            return Err(Failure::new(format!("config{}: {}", problem.pointer, problem.message)));
-        }
+        let config = config::config_with(Config::problems)?;
         let ready = |signature: Signature| signature.regex().map(|regex| (signature, regex));
         let signatures = config.signatures.into_iter().map(ready).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { signatures: Rc::new(signatures), stop: config.stop, watches: BTreeMap::new() })
@@ -160,17 +151,7 @@ impl CancelPolicy for SignaturePolicy {
             }
             watch
         });
-        // A call has one verdict: the first cancel, else the first warning, with what the other warnings say.
-        let mut warnings: Vec<Reason> = Vec::new();
-        for event in events {
-            match watch.take(event, &read) {
-                Verdict::Proceed => {}
-                Verdict::Warn(reason) => warnings.push(reason),
-                Verdict::Cancel((reason, stop)) => return Ok(Verdict::Cancel((told(reason, warnings), stop))),
-            }
-        }
-        let mut warnings = warnings.into_iter();
-        Ok(warnings.next().map_or(Verdict::Proceed, |first| Verdict::Warn(told(first, warnings))))
+        Ok(events.iter().fold(Verdict::Proceed, |said, event| said.and(watch.take(event, &read))))
     }
 }
 
@@ -180,12 +161,7 @@ impl ConfigCheck for SignaturePolicy {
     }
 
     fn validate() -> Vec<Problem> {
-        let (config, mut problems) = config::check::<Config>();
-        // What was read without the keys that are wrong would only seem to lack a signature.
-        if let Some(config) = config.filter(|_| problems.is_empty()) {
-            problems = config.problems();
-        }
-        problems
+        config::check_with(Config::problems)
     }
 }
 

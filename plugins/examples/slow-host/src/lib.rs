@@ -180,10 +180,7 @@ impl SlowHost {
 
 impl Plugin for SlowHost {
     fn new() -> Result<Self, Failure> {
-        let config: Config = config()?;
-        if let Some(problem) = config.problems().into_iter().find(|problem| problem.severity == Severity::Error) {
-            return Err(Failure::new(format!("config{}: {}", problem.pointer, problem.message)));
-        }
+        let config = config::config_with(Config::problems)?;
         let medians = match &config.durations {
             Some(path) => Medians::read(path, config.minimum_samples).map_err(Failure::new)?,
             None => Medians::default(),
@@ -198,9 +195,7 @@ impl CancelPolicy for SlowHost {
         let mut verdict = Verdict::Proceed;
         for event in events {
             watch.take(event);
-            if verdict == Verdict::Proceed {
-                verdict = watch.say();
-            }
+            verdict = verdict.and(watch.say());
         }
         Ok(verdict)
     }
@@ -224,17 +219,15 @@ impl ConfigCheck for SlowHost {
     }
 
     fn validate() -> Vec<Problem> {
-        let (config, mut problems) = config::check::<Config>();
-        // What was read without the keys that are wrong would only seem to lack a limit.
-        if let Some(config) = config.filter(|_| problems.is_empty()) {
-            problems = config.problems();
-            if let Some(path) = config.durations.filter(|_| problems.is_empty())
-                && let Err(why) = Medians::read(&path, config.minimum_samples)
+        config::check_with(|config: &Config| {
+            let mut problems = config.problems();
+            if let Some(path) = config.durations.as_ref().filter(|_| problems.is_empty())
+                && let Err(why) = Medians::read(path, config.minimum_samples)
             {
                 problems.push(Problem::error("/durations", why));
             }
-        }
-        problems
+            problems
+        })
     }
 }
 
