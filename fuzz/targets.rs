@@ -37,7 +37,7 @@ pub(crate) fn journal(bytes: &[u8]) {
         assert!(text.contains(&format!("line {}", lines + 1)), "after {lines} lines: {text}");
     }
     match playwarden::store::verify(bytes) {
-        Ok(events) => assert_eq!(read, Ok(events)),
+        Ok(chain) => assert_eq!(read, Ok(chain.events)),
         Err(err) => assert!(err.to_string().contains("line "), "{err}"),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error. The only room that reads the environment.
 
+mod audit;
 mod background;
 mod cancel;
 mod check;
@@ -82,6 +83,9 @@ enum Command {
     Facts(facts::FactsArguments),
     /// End a run that another process works on
     Cancel(cancel::CancelArguments),
+    /// Prove what was run: find what was changed, bundle it, keep the keys
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Make something else of recorded runs
     Export(export::ExportArguments),
     /// Show recorded runs to a plugin again
@@ -234,6 +238,7 @@ pub fn main() -> ExitCode {
         Command::Schema => pages::schema().code(),
         Command::Completions(arguments) => pages::completions(&arguments).code(),
         Command::Man(arguments) => pages::man(&context, &arguments).code(),
+        Command::Audit(command) => audit::audit(&context, &command).code(),
         Command::Export(arguments) => export::export(&context, &arguments).code(),
         Command::Replay(arguments) => replay::replay(&context, &arguments).code(),
         Command::Plugin(command) => plugin::plugin(&context, &command).code(),

@@ -38,7 +38,9 @@ pub use self::case::{CASE_FILE, Case};
 pub use self::combine::{CancelWhen, Node};
 pub use self::explain::{CODES, explain};
 pub use self::finding::{Finding, Findings, Severity};
-pub use self::job::{Ansible, AnsibleUse, Container, Engine, HOOK_LISTS, Job, JobWork, OnHostLoss, Stop, Survivors};
+pub use self::job::{
+    Ansible, AnsibleUse, Audit, Container, Engine, HOOK_LISTS, Job, JobWork, OnHostLoss, Stop, Survivors,
+};
 pub use self::lock::{LOCK_FILE, Lock, Locked};
 pub use self::near::{did_you_mean, near};
 pub use self::plugin::{
@@ -66,6 +68,8 @@ pub struct Config {
     places: locate::Places,
     /// How Ansible is started.
     pub ansible: Ansible,
+    /// Who signs what the runs leave; none when nobody does.
+    pub audit: Option<Audit>,
     /// In the order of the file.
     pub jobs: Vec<Job>,
     /// In the order of the file, without any job's overrides.

@@ -16,6 +16,7 @@ pub mod config;
 pub mod plan;
 
 mod ansible;
+pub mod audit;
 mod builtin;
 pub mod process;
 mod remote;

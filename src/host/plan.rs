@@ -36,7 +36,9 @@ pub use self::container::{ContainerPlan, Mount, Registry};
 pub use self::handed::{EventData, FactCache, Handed, HandedInventory, Keep};
 pub use self::keywords::Keywords;
 pub use self::private::PrivateAnsible;
-use crate::config::{CancelWhen, Finding, Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units};
+use crate::config::{
+    Audit, CancelWhen, Config, Finding, Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units,
+};
 
 /// What the plan may know of the process: a snapshot that the cli takes once.
 #[derive(Clone, Debug, Default)]
@@ -133,6 +135,8 @@ pub struct JobPlan {
     /// Where the runs are kept, absolute; it need not exist.
     #[serde(serialize_with = "text")]
     pub artifacts: PathBuf,
+    /// Who signs what the run leaves.
+    pub audit: Option<AuditPlan>,
     /// How Ansible is started.
     pub ansible: AnsiblePlan,
     /// What it is asked to do.
@@ -203,6 +207,24 @@ pub struct JobPlan {
     /// What does not stand against the run, but should be known.
     #[serde(skip)]
     pub warnings: Vec<Finding>,
+}
+
+/// Returns who signs the runs of a file; none when nobody does.
+#[must_use]
+pub fn audit_plan(config: &Config, environment: &Environment) -> Option<AuditPlan> {
+    let Audit { key, origin, .. } = config.audit.as_ref()?;
+    let key = files::absolute(key, &resolve::root(config, environment), environment);
+    Some(AuditPlan { key, origin: origin.clone() })
+}
+
+/// Who signs what a run leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditPlan {
+    /// The file of the private key, absolute.
+    #[serde(serialize_with = "text")]
+    pub key: PathBuf,
+    /// The name for a log that is still to begin; none for that of the machine.
+    pub origin: Option<String>,
 }
 
 /// How Ansible is started. Paths of this machine are absolute.

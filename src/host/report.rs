@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 
+mod audited;
 pub mod diagnostic;
 pub mod json;
 pub mod listing;
@@ -14,6 +15,7 @@ pub mod recap;
 pub mod summary;
 pub mod tried;
 
+pub use audited::audited;
 pub use notice::notice;
 pub use progress::Progress;
 

@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** nothing is rendered here, and nothing is written that did not pass [`Redactor`] first.
 
+mod chain;
 mod durations;
 mod event_files;
 mod folder;
@@ -15,12 +16,12 @@ mod read;
 mod record;
 mod redact;
 
+pub use chain::{Chain, ChainError, verify};
 pub use durations::{Durations, DurationsFile};
 pub(crate) use event_files::EventFiles;
 pub use folder::StoreError;
-pub(crate) use folder::{RunFolder, guard_lock};
+pub(crate) use folder::{RunFolder, guard_lock, replace};
 pub use follow::{Follower, Growing, Next, Watch};
-pub use journal::{ChainError, verify};
 pub(crate) use journal::{Journal, read_at};
 pub(crate) use list::rc_text;
 pub use list::{Close, Found, NotFound, Store, StoredRun};

@@ -32,7 +32,8 @@ impl Folder {
     fn new() -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let root = temporary.path().canonicalize().unwrap();
-        for file in ["site.yml", "café.yml", "hosts", "policies/budget.wasm", "policies/window.wasm"] {
+        for file in ["site.yml", "café.yml", "hosts", "policies/budget.wasm", "policies/window.wasm", "keys/audit.pem"]
+        {
             write(&root.join(file));
         }
         for bin in ["bin", "venv/bin", "half/bin"] {

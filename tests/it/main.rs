@@ -9,6 +9,7 @@
 //! - `canary`: what `no_log` hides is nowhere
 //! - `policies`: those that come with the program, over real Ansible
 //! - `kit`: what an author of plugins has
+//! - `audit`: what was run can be proved
 //! - `journal`: nothing is lost, nothing is cut in silence
 //! - `fuzz`: bytes that others made
 //! - `guests`: one attack each, against the sandbox
@@ -34,6 +35,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should end where it stands")]
 
 mod alive;
+mod audit;
 mod begin;
 mod book;
 mod canary;

@@ -11,13 +11,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("builtin", &[]),
     ("process", &[]),
     ("store", &[]),
-    ("run", &["config", "plan", "ansible", "builtin", "process", "store"]),
+    ("audit", &["store"]),
+    ("run", &["config", "plan", "ansible", "builtin", "process", "store", "audit"]),
     ("tools", &["plan"]),
     ("remote", &["plan"]),
     ("trial", &["config", "plan", "run"]),
-    ("report", &["config", "store", "run"]),
+    ("report", &["config", "store", "audit", "run"]),
     ("library", &["config", "plan", "process", "store", "run", "report"]),
-    ("cli", &["config", "plan", "ansible", "process", "store", "run", "tools", "remote", "trial", "report"]),
+    ("cli", &["config", "plan", "ansible", "process", "store", "audit", "run", "tools", "remote", "trial", "report"]),
 ];
 
 /// Each package, and each way to the environment, that only some rooms may name.

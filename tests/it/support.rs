@@ -137,7 +137,7 @@ impl Project {
     pub(crate) fn events(&self) -> Vec<Event> {
         let path = self.run_folder().join("events.jsonl");
         let open = || BufReader::new(fs::File::open(&path).unwrap());
-        let count = playwarden::store::verify(open()).unwrap();
+        let count = playwarden::store::verify(open()).unwrap().events;
         let events: Vec<Event> = JournalReader::new(open()).map(Result::unwrap).collect();
         assert_eq!(events.len() as u64, count);
         events

@@ -34,6 +34,8 @@ pub(crate) enum Exit {
     PluginLoad = 31,
     /// A plugin's fault, with `on-fault` = `cancel` or `fail`.
     PluginFault = 32,
+    /// The evidence is not as it was written.
+    Tampered = 40,
     /// The evidence could not be written.
     Evidence = 74,
 }
@@ -57,7 +59,7 @@ impl Exit {
     }
 
     /// All of them, by number.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Success,
         Self::Nothing,
         Self::Usage,
@@ -72,6 +74,7 @@ impl Exit {
         Self::Configuration,
         Self::PluginLoad,
         Self::PluginFault,
+        Self::Tampered,
         Self::Evidence,
     ];
 
@@ -97,6 +100,7 @@ impl Exit {
             Self::Configuration => "the configuration is wrong",
             Self::PluginLoad => "a plugin does not load",
             Self::PluginFault => "ended by a plugin's fault (`on-fault` is `cancel` or `fail`)",
+            Self::Tampered => "the evidence is not as it was written",
             Self::Evidence => "the evidence could not be written, such as on a full disk",
         }
     }
@@ -175,6 +179,11 @@ impl Exit {
                 "A plugin trapped, took too long or hit one of its limits, and its `on-fault` says that this ends the run \
                  (`cancel`) or makes it fail (`fail`). `playwarden events --json --event plugin_fault` has what happened, and \
                  in `stderr` the plugin's own last words; `limits` of the plugin sets what it may take."
+            }
+            Self::Tampered => {
+                "`audit verify` found that a run or its log is not as it was written: lines were changed, removed, added or \
+                 moved, a signature does not fit, or a run is missing. Each finding names the file, and for a journal the first \
+                 line and its offset. What comes before it is as it was written."
             }
             Self::Evidence => {
                 "The journal or another file of the run could not be written, or a run cannot be read back: a full disk, \

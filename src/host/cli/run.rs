@@ -273,7 +273,7 @@ pub(super) async fn prepared(
 fn refused(context: &Context, err: &StoreError) -> Exit {
     terminal::error(err, Some(&err.hint()), context.color());
     match err {
-        StoreError::Io { .. } => Exit::Evidence,
+        StoreError::Io { .. } | StoreError::Unsigned { .. } => Exit::Evidence,
         StoreError::Exists { .. } | StoreError::BadId { .. } => Exit::Usage,
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn check(notes: &mut Notes<'_>, text: &Arc<str>) -> Option<Config> {
     }
     check_use(notes, &raw, &places);
     let (path, text) = (notes.path.to_owned(), Arc::clone(text));
-    Some(Config { path, text, places, ansible: raw.ansible, jobs, plugins })
+    Some(Config { path, text, places, ansible: raw.ansible, audit: raw.audit, jobs, plugins })
 }
 
 pub(super) fn syntax(path: &Path, text: &str, err: &toml::de::Error) -> Finding {

@@ -1,6 +1,7 @@
 //! What is run and how: jobs and the Ansible that runs them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -25,6 +26,17 @@ pub struct Ansible {
     pub used: AnsibleUse,
     /// What becomes of a run whose host died.
     pub on_host_loss: OnHostLoss,
+}
+
+/// The table `[audit]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// The private key that signs, by its path as written.
+    pub key: String,
+    /// Where that stands.
+    pub(crate) place: Range<usize>,
+    /// The name of the log; none for that of the machine.
+    pub origin: Option<String>,
 }
 
 /// Which installation of Ansible is started.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::job::{Ansible, AnsibleUse, Container, Engine, HOOK_LISTS, OnHostLoss, Stop, Survivors};
+use super::job::{Ansible, AnsibleUse, Audit, Container, Engine, HOOK_LISTS, OnHostLoss, Stop, Survivors};
 use super::names::check_variable;
 use super::near::near;
 use super::plugin::SecretSource;
@@ -21,6 +21,7 @@ use super::table::{Keys, Notes, TOP, Table, set, string, table};
 #[derive(Debug)]
 pub(super) struct RunnerToml {
     pub(super) ansible: Ansible,
+    pub(super) audit: Option<Audit>,
     /// `[defaults]`, as a job without a name.
     pub(super) defaults: RawJob,
     pub(super) jobs: Vec<RawJob>,
@@ -121,6 +122,7 @@ pub(super) fn read(notes: &mut Notes<'_>, document: &DeTable<'_>) -> Option<Runn
     schema_version(notes, &mut top)?;
 
     let ansible = top.table(notes, "ansible").map(|table| read_ansible(notes, table)).unwrap_or_default();
+    let audit = top.table(notes, "audit").and_then(|table| read_audit(notes, table));
     let defaults = top.table(notes, "defaults").map(|table| read_defaults(notes, table)).unwrap_or_default();
     let mut plugins = Vec::new();
     for (name, value) in top.named(notes, "plugins") {
@@ -141,7 +143,7 @@ pub(super) fn read(notes: &mut Notes<'_>, document: &DeTable<'_>) -> Option<Runn
     }
     top.not_offered(notes, &["workflows"], "run the jobs by name, in order: `playwarden run A B`");
     top.finish(notes);
-    Some(RunnerToml { ansible, defaults, jobs, plugins })
+    Some(RunnerToml { ansible, audit, defaults, jobs, plugins })
 }
 
 fn schema_version(notes: &mut Notes<'_>, top: &mut Table<'_>) -> Option<()> {
@@ -241,6 +243,23 @@ fn read_container(notes: &mut Notes<'_>, shape: &mut Table<'_>) -> Option<Contai
     }
     let mounts = mounts.into_iter().map(Spanned::into_inner).collect();
     sound.then(|| Container { image: String::new(), engine, mounts })
+}
+
+fn read_audit(notes: &mut Notes<'_>, mut table: Table<'_>) -> Option<Audit> {
+    if table.keys().get("key").is_none() {
+        notes.error("missing-key", table.span.clone(), "`[audit]` does not say which `key` signs");
+    }
+    let key = table.string(notes, "key");
+    let origin = table.string(notes, "origin");
+    if let Some(origin) =
+        origin.as_ref().filter(|origin| origin.get_ref().contains(|c: char| c.is_whitespace() || c == '+'))
+    {
+        let message = format!("`{}` is no name of a log: it has a blank or a `+`", origin.get_ref());
+        notes.error_with_help("bad-value", origin.span(), message, "such as \"example.org/deploys\"".to_owned());
+    }
+    table.finish(notes);
+    let key = key?;
+    Some(Audit { place: key.span(), key: key.into_inner(), origin: origin.map(Spanned::into_inner) })
 }
 
 fn read_defaults(notes: &mut Notes<'_>, mut table: Table<'_>) -> RawJob {

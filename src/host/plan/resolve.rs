@@ -12,8 +12,8 @@ use super::answers::Passwords;
 use super::data_dir::{Given, role_play};
 use super::files::Missing;
 use super::{
-    AnsiblePlan, Approval, Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret, Work,
-    ansible, files,
+    AnsiblePlan, Approval, AuditPlan, Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret,
+    Work, ansible, files,
 };
 use crate::config::{self, AnsibleUse, Config, Finding, Job, JobWork, LOCK_FILE, Lock, Plugin, Restart, did_you_mean};
 
@@ -136,6 +136,7 @@ impl Resolver<'_> {
         let inventory = self.inventory(overrides, &mut given);
         let plugins: Vec<_> = job.plugins.iter().map(|plugin| self.plugin(plugin)).collect();
         let more_extra_vars = self.more_extra_vars(&overrides.extra_vars);
+        let audit = self.audit();
         let work = work?;
         let is_given = job.private_data_dir.is_some();
         let start = if is_given { given.folder.clone() } else { self.root.clone() };
@@ -173,6 +174,7 @@ impl Resolver<'_> {
             reason: overrides.reason.clone(),
             artifacts,
             root: start,
+            audit,
             ansible: used?,
             work,
             inventory,
@@ -384,6 +386,19 @@ impl Resolver<'_> {
         path
     }
 
+    /// Returns who signs, and looks for the key.
+    fn audit(&mut self) -> Option<AuditPlan> {
+        let audit = self.config.audit.as_ref()?;
+        let plan = super::audit_plan(self.config, self.environment)?;
+        if let Some(missing) = files::missing_file(&plan.key, &audit.key) {
+            let message = format!("the key that signs: {}", missing.message(&audit.key));
+            let help = missing.near().unwrap_or_else(|| format!("make it with `playwarden audit key {}`", audit.key));
+            let finding = Finding::error("missing-file", self.config.path(), message);
+            self.findings.push(finding.at(Some(audit.place.clone())).help(help));
+        }
+        Some(plan)
+    }
+
     fn more_extra_vars(&mut self, given: &[String]) -> Vec<OsString> {
         let mut list = Vec::new();
         for vars in given {
@@ -451,7 +466,7 @@ fn unknown_job(config: &Config, job: &str) -> Finding {
 }
 
 /// Returns the folder of the file, absolute.
-fn root(config: &Config, environment: &Environment) -> PathBuf {
+pub(super) fn root(config: &Config, environment: &Environment) -> PathBuf {
     let path = environment.cwd.join(config.path());
     let folder = path.parent().unwrap_or(&path).to_owned();
     // Without symbolic links where possible, so that it stays the same folder

@@ -3,7 +3,6 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
-use crate::config::Config;
 
 const JOBS: &str = r#"schema-version = 1
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::Finished;
 use super::conclude::conclude;
 use super::dispatcher::Run;
-use super::launch::write_record;
+use super::launch::{sealer, unsigned, write_record};
 use super::observers::Waiting;
 use super::plugin::{Broken, Hook, LivePlugin};
 use super::publish::journal_error;
@@ -172,6 +172,10 @@ impl Run<'_> {
         self.publisher.sync().map_err(|err| journal_error(self.folder.path(), err))?;
         self.folder.replace("rc", &rc_text(outcome))?;
         write_record(&self.folder, &self.record)?;
-        self.folder.replace("status", outcome.status.word())
+        self.folder.replace("status", outcome.status.word())?;
+        let Some(sealer) = sealer(self.plan) else { return Ok(()) };
+        let chain = self.publisher.chain();
+        let sealed = sealer.end(self.folder.path(), &self.record.id, outcome.status, chain);
+        sealed.map_err(|err| unsigned(&err))
     }
 }

@@ -32,8 +32,9 @@ use super::typist::Typist;
 use super::view::View;
 use super::{Finished, Settings, Update};
 use crate::ansible::{CallbackPath, Installed, Link, TEMPORARY};
+use crate::audit::{LogError, Sealer};
 use crate::config::{MAX_EVENT, OnHostLoss, Survivors};
-use crate::plan::{Handed, JobPlan, Work, handed_extra_vars, handed_playbook};
+use crate::plan::{AuditPlan, Handed, JobPlan, Work, handed_extra_vars, handed_playbook};
 use crate::process::{Container, Guarded, Hidden, Key, Launch, Spawn};
 use crate::store::{EventFiles, Journal, Output, Redactor, RunFolder, RunRecord, Store, StoreError};
 
@@ -48,7 +49,10 @@ pub(super) async fn run(
 ) -> Result<Finished, StoreError> {
     let id = plan.run_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     if let Some(newest) = plan.keep.newest {
-        Store::new(plan.artifacts.clone(), super::close).rotate(newest.saturating_sub(1));
+        let removed = Store::new(plan.artifacts.clone(), super::close).rotate(newest.saturating_sub(1));
+        if let Some(sealer) = sealer(plan).filter(|_| !removed.is_empty()) {
+            sealer.removed(&removed, "older runs are not kept").map_err(|err| unsigned(&err))?;
+        }
     }
     let folder = RunFolder::create(&plan.artifacts, &id)?;
     let path = folder.path().to_owned();
@@ -142,12 +146,26 @@ async fn begin<'a>(
         late: None,
     };
     run.publish("run_started", &started);
+    if let Some(sealer) = sealer(plan) {
+        let first = run.publisher.chain().last;
+        sealer.start(&run.record.id, &plan.job, &first).map_err(|err| unsigned(&err))?;
+    }
     run.advance(Status::Starting).await;
     for (said, consequence) in said {
         run.hear(said, consequence);
     }
     run.carry_out().await;
     Ok(run)
+}
+
+/// Returns who signs, where anybody does.
+pub(super) fn sealer(plan: &JobPlan) -> Option<Sealer<'_>> {
+    let AuditPlan { key, origin } = plan.audit.as_ref()?;
+    Some(Sealer { artifacts: &plan.artifacts, key, origin: origin.as_deref() })
+}
+
+pub(super) fn unsigned(err: &LogError) -> StoreError {
+    StoreError::Unsigned { text: err.to_string(), hint: err.hint() }
 }
 
 /// Makes of each plugin what serves this run; the folders that they are granted are there afterwards.

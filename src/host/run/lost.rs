@@ -8,16 +8,18 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use playwarden_event::kind::StatusChanged;
 use playwarden_event::reader::{JournalReader, ReadError};
 use playwarden_event::{Cause, Event, EventKind, Json, Outcome, Process, Stats, Status, Timestamp, line};
 use playwarden_sandbox::RunView as _;
+use serde::Deserialize;
 
 use super::dispatcher::conceal;
 use super::publish::Publisher;
 use crate::ansible::{Record, Reported, Spill, SpillError};
+use crate::audit::Sealer;
 use crate::config::MAX_EVENT;
 use crate::plan::EventData;
 use crate::process::{Report, reports};
@@ -52,7 +54,26 @@ pub fn close(path: &Path) -> io::Result<Option<RunRecord>> {
     if is_all {
         folder.tidy();
     }
+    drop(folder);
+    seal(path, &record);
     Ok(Some(record))
+}
+
+/// Has the run's end signed, where its plan says who signs. Who looks at runs need not be able to: the next run that is signed does
+/// it then.
+fn seal(path: &Path, record: &RunRecord) {
+    #[derive(Deserialize)]
+    struct Plan {
+        audit: Option<Signer>,
+    }
+    #[derive(Deserialize)]
+    struct Signer {
+        key: PathBuf,
+    }
+    let Some(Signer { key }) = record.plan.read::<Plan>().ok().and_then(|plan| plan.audit) else { return };
+    if let Some(artifacts) = path.parent() {
+        Sealer { artifacts, key: &key, origin: None }.lost().ok();
+    }
 }
 
 /// What the killed host wrote.
@@ -89,10 +110,10 @@ impl Written {
             file => file?,
         };
         // Lines that do not follow from each other somebody else wrote.
-        if let Err(err @ (ChainError::Changed { .. } | ChainError::Broken { .. })) =
-            verify(BufReader::new(File::open(&path)?))
-        {
-            (written.problem, written.damaged) = (Some(err.to_string()), true);
+        match verify(BufReader::new(File::open(&path)?)) {
+            // What is no whole line is found again below.
+            Ok(_) | Err(ChainError::Io(_) | ChainError::Torn { .. } | ChainError::NoEvent { .. }) => {}
+            Err(err) => (written.problem, written.damaged) = (Some(err.to_string()), true),
         }
         let mut reader = JournalReader::new(BufReader::new(file));
         loop {

@@ -14,7 +14,7 @@ use super::view::View;
 use crate::ansible::Reported;
 use crate::config::secret_values;
 use crate::plan::EventData;
-use crate::store::{EventFiles, Journal, Output, Redactor, StoreError};
+use crate::store::{Chain, EventFiles, Journal, Output, Redactor, StoreError};
 
 /// Numbers events and writes them down, with the text that belongs to each.
 pub(crate) struct Publisher {
@@ -37,6 +37,11 @@ impl Publisher {
     /// Writes each event into a file of its own as well.
     pub(crate) fn with_files(self, files: Option<EventFiles>, data: EventData) -> Self {
         Self { files: files.map(|files| (files, data)), ..self }
+    }
+
+    /// Returns what the journal comes to so far: how many events, and the hash of the last line.
+    pub(crate) fn chain(&self) -> Chain {
+        Chain { events: self.journal.last(), first: String::new(), last: self.journal.last_hash().to_owned() }
     }
 
     /// Returns the data of a start as policies judge it, and as the journal will have it.

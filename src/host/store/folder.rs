@@ -23,6 +23,14 @@ pub enum StoreError {
         /// What was asked for.
         id: String,
     },
+    /// Nobody can sign that the run begins.
+    #[error("the run cannot be signed: {text}")]
+    Unsigned {
+        /// Why not.
+        text: String,
+        /// What can be done about it.
+        hint: String,
+    },
     /// The disk refused.
     #[error("`{}` cannot be written", path.display())]
     Io {
@@ -42,6 +50,7 @@ impl StoreError {
             Self::BadId { .. } => {
                 "use 1 to 100 letters, digits, `-`, `_` and `.`, starting with a letter or digit".to_owned()
             }
+            Self::Unsigned { hint, .. } => hint.clone(),
             Self::Io { path, source } if source.kind() == io::ErrorKind::StorageFull => {
                 format!("make room on the disk that holds `{}`", path.display())
             }

@@ -172,17 +172,21 @@ impl Store {
 }
 
 impl Store {
-    /// Removes the oldest runs, so that `newest` of those that are over stay. Those that are alive, and what is no run, stay
-    /// in any case.
-    pub(crate) fn rotate(&self, newest: u32) {
+    /// Removes the oldest runs, so that `newest` of those that are over stay, and returns their ids. Those that are alive, and
+    /// what is no run, stay in any case.
+    pub(crate) fn rotate(&self, newest: u32) -> Vec<String> {
+        let mut removed = Vec::new();
         // What cannot be read is not removed either.
-        let Ok(found) = self.list() else { return };
+        let Ok(found) = self.list() else { return removed };
         let over = found.runs.iter().filter(|run| run.record.outcome.is_some());
         for run in over.skip(newest as usize) {
             // Nobody else is at work on it, and nobody begins to be while it is held.
             let Some(_held) = RunFolder::take_over(&run.folder) else { continue };
-            fs::remove_dir_all(&run.folder).ok();
+            if fs::remove_dir_all(&run.folder).is_ok() {
+                removed.push(run.record.id.clone());
+            }
         }
+        removed
     }
 }
 

@@ -11,6 +11,7 @@ use crate::golden::inputs;
 
 /// Refused for what no schema can see: what is there, where paths lead, which plugins are described.
 const BEYOND_A_SCHEMA: &[&str] = &[
+    "invalid-audit-key",
     "invalid-folders",
     "invalid-inherited-plugin",
     "invalid-missing-files",
