@@ -131,7 +131,7 @@ fn without_a_key_the_chain_is_checked_and_the_rest_said() {
 }
 
 #[test]
-fn a_run_that_is_missing_is_missed_and_one_that_was_rotated_away_is_told() {
+fn a_run_that_is_missing_is_missed() {
     let (project, _) = project(1, PLAY);
     let first = run(&project);
     run(&project);
@@ -154,6 +154,23 @@ fn a_run_that_is_missing_is_missed_and_one_that_was_rotated_away_is_told() {
     assert!(wrong(&project, &[]).is_empty() && !runs(&project).contains(&third));
     let report = audit(&project, &["--all", "--checkpoint", "kept"], 40);
     assert!(report["wrong"][0]["text"].as_str().unwrap().contains("7 entries, and the log 5"), "{report}");
+}
+
+#[test]
+fn a_run_that_retention_removed_is_told() {
+    let (project, _) = project(1, PLAY);
+    let text = fs::read_to_string(project.path("runner.toml")).unwrap();
+    let text = text.replace("playbook = \"play.yml\"", "private-data-dir = \"data\"");
+    let project =
+        project.file("runner.toml", &text).file("data/project/play.yml", PLAY).file("data/env/cmdline", "-i hosts");
+    for _ in 0..3 {
+        drop(project.playwarden(&["run", "-p", "play.yml", "--rotate-artifacts", "1"]).expect(0));
+    }
+    assert_eq!(runs(&project).len(), 1);
+    let removed = types(&project).iter().filter(|entry| *entry == "run-removed").count();
+    assert!(removed == 2 && wrong(&project, &[]).is_empty());
+    let notes = audit(&project, &["--all"], 0)["notes"].to_string();
+    assert_eq!(notes.matches("was removed: older runs are not kept").count(), 2, "{notes}");
 }
 
 #[test]
