@@ -1,5 +1,7 @@
 //! What was run can be proved: whatever of a run was changed, removed or added, two verifiers find it.
 
+mod join;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;

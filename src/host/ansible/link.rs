@@ -35,12 +35,14 @@ const PIECE: usize = 256 << 10;
 
 /// What the callback is told after its hello.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Welcome {
+pub(crate) struct Welcome<'a> {
     /// Whether it waits before each start.
     pub(crate) gate: bool,
     /// The largest event in bytes that is sent whole.
     pub(crate) max_event: u64,
     pub(crate) on_host_loss: &'static str,
+    /// What modules put before the lines that they write into the logs of managed hosts.
+    pub(crate) target_log_info: &'a str,
 }
 
 /// What the callback is told at the gate.
@@ -252,7 +254,7 @@ impl Link {
     }
 
     /// Sends the answer to a hello.
-    pub(crate) async fn welcome(&self, welcome: Welcome) -> io::Result<()> {
+    pub(crate) async fn welcome(&self, welcome: Welcome<'_>) -> io::Result<()> {
         self.send(&welcome).await
     }
 

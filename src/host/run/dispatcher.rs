@@ -196,7 +196,13 @@ impl Run<'_> {
                     OnHostLoss::Cancel => "cancel",
                     OnHostLoss::Continue => "continue",
                 };
-                let welcome = Welcome { gate: !self.policies.is_empty(), max_event: MAX_EVENT, on_host_loss };
+                let target_log_info = format!("playwarden run={} job={}", self.record.id, self.plan.job);
+                let welcome = Welcome {
+                    gate: !self.policies.is_empty(),
+                    max_event: MAX_EVENT,
+                    on_host_loss,
+                    target_log_info: &target_log_info,
+                };
                 // A callback that is gone will be missed by the guard, which says so.
                 link.welcome(welcome).await.ok();
                 self.settle(false).await;

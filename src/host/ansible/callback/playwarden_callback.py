@@ -301,6 +301,16 @@ def give_back(inherited):
             os.environ[name] = value
 
 
+def mark_logs(text):
+    """Modules begin with it what they write into the logs of managed hosts, unless the user has set something else.
+
+    As a default and not in the environment: there, an Ansible that a play starts would inherit it.
+    """
+    setting = C.config.get_configuration_definition("TARGET_LOG_INFO")
+    if setting is not None:             # core 2.17 and later
+        setting["default"] = text
+
+
 class Link:
     """The socket to the host, and the file that takes its place when the host is gone."""
 
@@ -603,6 +613,7 @@ class CallbackModule(CallbackBase):
         self.gate = bool(answer["gate"])
         self.max_event = int(answer["max_event"])
         self.link.cancel_on_loss = answer["on_host_loss"] != "continue"
+        mark_logs(answer["target_log_info"])
 
         signal.signal(signal.SIGUSR2, self.interrupts.handle)
         # Open for writing as well, or it would be at its end whenever nobody else has it open.
