@@ -48,7 +48,6 @@ pub use self::plugin::{
 };
 pub use self::prompt::Prompt;
 pub(crate) use self::prompt::compile as compile_prompt;
-pub(crate) use self::secret::{looks_secret, values as secret_values};
 pub use self::units::{parse_duration, parse_size, show_duration};
 pub use playwarden_event::Origin;
 

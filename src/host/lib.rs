@@ -19,6 +19,7 @@ mod ansible;
 pub mod audit;
 mod builtin;
 pub mod process;
+mod redact;
 mod remote;
 pub mod report;
 pub mod run;
@@ -39,8 +40,8 @@ pub mod fuzz {
     use playwarden_event::{Event, Head};
 
     use crate::ansible::{Record, frames};
+    use crate::redact::Redactor;
     use crate::remote::{Bounds, Links, Message, StreamReader, at_worker, unpack};
-    use crate::store::Redactor;
 
     /// Reads what a callback could send, as the run does: frame, record, redaction, typed event.
     ///

@@ -2,7 +2,7 @@
 //!
 //! The layout is a promise (see README): `events.jsonl` is the truth, everything else can be made from it.
 //!
-//! **Invariant:** nothing is rendered here, and nothing is written that did not pass [`Redactor`] first.
+//! **Invariant:** nothing is rendered here, and nothing is written that did not pass [`crate::redact::Redactor`] first.
 
 mod chain;
 mod durations;
@@ -14,7 +14,6 @@ mod list;
 mod output;
 mod read;
 mod record;
-mod redact;
 
 pub use chain::{Chain, ChainError, verify};
 pub use durations::{Durations, DurationsFile};
@@ -28,4 +27,3 @@ pub use list::{Close, Found, NotFound, Store, StoredRun};
 pub(crate) use output::Output;
 pub use read::{Filter, HostRecap, Recap, RecapSource};
 pub use record::{AnsibleVersions, RunRecord};
-pub(crate) use redact::{Redactor, SealedRedactor};

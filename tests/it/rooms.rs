@@ -5,20 +5,27 @@ use std::path::{Path, PathBuf};
 
 /// Each room of the host with the rooms it may use. Everybody may use the crate `playwarden_event`.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("config", &[]),
-    ("plan", &["config"]),
+    ("redact", &[]),
+    ("config", &["redact"]),
+    ("plan", &["config", "redact"]),
     ("ansible", &["plan"]),
     ("builtin", &[]),
     ("process", &[]),
-    ("store", &[]),
+    ("store", &["redact"]),
     ("audit", &["store"]),
-    ("run", &["config", "plan", "ansible", "builtin", "process", "store", "audit"]),
+    ("run", &["redact", "config", "plan", "ansible", "builtin", "process", "store", "audit"]),
     ("tools", &["plan"]),
     ("remote", &["plan"]),
     ("trial", &["config", "plan", "run"]),
     ("report", &["config", "store", "audit", "run"]),
     ("library", &["config", "plan", "process", "store", "run", "report"]),
-    ("cli", &["config", "plan", "ansible", "process", "store", "audit", "run", "tools", "remote", "trial", "report"]),
+    (
+        "cli",
+        &[
+            "redact", "config", "plan", "ansible", "process", "store", "audit", "run", "tools", "remote", "trial",
+            "report",
+        ],
+    ),
 ];
 
 /// Each package, and each way to the environment, that only some rooms may name.

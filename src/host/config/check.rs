@@ -17,7 +17,6 @@ use super::locate::Places;
 use super::names::check_name;
 use super::raw::{self, RawJob, RunnerToml};
 use super::raw_plugin::RawPlugin;
-use super::secret;
 use super::table::Notes;
 
 /// Checks a text. Returns a config even beside errors, where that is possible;
@@ -172,7 +171,7 @@ fn find_secrets(notes: &mut Notes<'_>, raw: &RunnerToml, places: &Places) {
     }
     for (base, key, table, help) in tables {
         let mut found = Vec::new();
-        secret::literals(key, &table, false, &mut found);
+        crate::redact::literals(key, &table, false, &mut found);
         for (path, _) in found {
             let path: Vec<_> = base.iter().copied().chain(path.iter().map(String::as_str)).collect();
             // What is inherited was found in the defaults.

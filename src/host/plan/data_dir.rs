@@ -18,7 +18,8 @@ use super::container::Wanted;
 use super::keywords::Keywords;
 use super::resolve::Resolver;
 use super::{Answer, EventData, FactCache, Handed, Keep, Overrides, Secret, Work, files};
-use crate::config::{Finding, JobWork, secret_values};
+use crate::config::{Finding, JobWork};
+use crate::redact::secret_values;
 
 /// What a private data dir and the keywords come to.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{JobPlan, Secret, Work};
-use crate::config::secret_values;
+use crate::redact::secret_values;
 
 /// Shorter values would be masked in the middle of innocent words.
 const SHORTEST_SECRET: usize = 4;

@@ -36,7 +36,8 @@ use crate::audit::{LogError, Sealer};
 use crate::config::{MAX_EVENT, OnHostLoss, Survivors};
 use crate::plan::{AuditPlan, Handed, JobPlan, Work, handed_extra_vars, handed_playbook};
 use crate::process::{Container, Guarded, Hidden, Key, Launch, Spawn};
-use crate::store::{EventFiles, Journal, Output, Redactor, RunFolder, RunRecord, Store, StoreError};
+use crate::redact::Redactor;
+use crate::store::{EventFiles, Journal, Output, RunFolder, RunRecord, Store, StoreError};
 
 /// See [`super::run`].
 pub(super) async fn run(

@@ -23,10 +23,8 @@ use crate::audit::Sealer;
 use crate::config::MAX_EVENT;
 use crate::plan::EventData;
 use crate::process::{Report, reports};
-use crate::store::{
-    AnsibleVersions, ChainError, EventFiles, Journal, Output, Redactor, RunFolder, RunRecord, SealedRedactor, rc_text,
-    verify,
-};
+use crate::redact::{Redactor, SealedRedactor};
+use crate::store::{AnsibleVersions, ChainError, EventFiles, Journal, Output, RunFolder, RunRecord, rc_text, verify};
 
 /// Brings the run in a folder to its end whose host was killed, and returns what `run.json` says then; none while somebody
 /// works on it.

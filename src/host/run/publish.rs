@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::view::View;
 use crate::ansible::Reported;
-use crate::config::secret_values;
 use crate::plan::EventData;
-use crate::store::{Chain, EventFiles, Journal, Output, Redactor, StoreError};
+use crate::redact::{Redactor, secret_values};
+use crate::store::{Chain, EventFiles, Journal, Output, StoreError};
 
 /// Numbers events and writes them down, with the text that belongs to each.
 pub(crate) struct Publisher {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 
-use super::redact::Redactor;
+use crate::redact::Redactor;
 
 /// One stream of Ansible's.
 #[derive(Debug)]

@@ -35,7 +35,8 @@ fn the_logs_of_managed_hosts_name_run_and_job() {
     let (info, inherited) = told(&project);
     let run = project.run_folder();
     let id = run.file_name().unwrap().to_str().unwrap();
-    let expected = if core_since((2, 17)) { Value::from(format!("playwarden run={id} job=deploy")) } else { Value::Null };
+    let expected =
+        if core_since((2, 17)) { Value::from(format!("playwarden run={id} job=deploy")) } else { Value::Null };
     assert_eq!(info, expected);
     // An Ansible that the play starts is not this run's.
     assert_eq!(inherited, "[none]");

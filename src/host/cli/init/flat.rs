@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::looks_secret;
+use crate::redact::looks_secret;
 
 /// The variables of one file.
 #[derive(Debug, Default, PartialEq)]

@@ -4,6 +4,7 @@
 //! anything leaves Ansible.
 
 mod sealed;
+mod words;
 
 use std::borrow::Cow;
 
@@ -11,6 +12,7 @@ use playwarden_event::Json;
 use serde::{Deserialize, Serialize};
 
 use self::sealed::Sealed;
+pub(crate) use self::words::{literals, looks_secret, values as secret_values};
 
 /// What stands in the place of a secret.
 const MASK: &str = "********";
