@@ -1,6 +1,7 @@
 //! The envelope: one numbered fact.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -30,6 +31,8 @@ pub struct Head {
     pub start_line: u64,
     /// Lines of standard output after this event; equal to `start_line` when nothing was printed.
     pub end_line: u64,
+    /// How many values were masked in it, by rule: `secrets`, `keys`, `modules`, `urls` and `patterns.NAME`.
+    pub redacted: BTreeMap<String, u64>,
 }
 
 impl Head {
@@ -47,6 +50,7 @@ impl Head {
             stdout: String::new(),
             start_line: 0,
             end_line: 0,
+            redacted: BTreeMap::new(),
         }
     }
 }
@@ -212,8 +216,14 @@ struct Wire<'a> {
     created: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent_uuid: Option<String>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    redacted: Cow<'a, BTreeMap<String, u64>>,
     #[serde(borrow)]
     event_data: &'a RawValue,
+}
+
+fn is_empty(counts: &BTreeMap<String, u64>) -> bool {
+    counts.is_empty()
 }
 
 impl Serialize for Event {
@@ -231,6 +241,7 @@ impl Serialize for Event {
             pid: head.pid,
             created: head.created,
             parent_uuid: head.parent_uuid.clone(),
+            redacted: Cow::Borrowed(&head.redacted),
             event_data: self.data.raw(),
         }
         .serialize(serializer)
@@ -254,6 +265,7 @@ impl<'de> Deserialize<'de> for Event {
             stdout: wire.stdout.into_owned(),
             start_line: wire.start_line,
             end_line: wire.end_line,
+            redacted: wire.redacted.into_owned(),
         };
         Ok(Self::decode(head, &wire.event, Json::from(wire.event_data)))
     }

@@ -223,6 +223,10 @@ pub struct Outcome {
     /// Plugins that had a fault, also where they were started again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faulty_plugins: Vec<String>,
+    /// How many values were masked before this was written, by rule as in each event; under `no_log` how many events Ansible
+    /// itself had hidden.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redacted: BTreeMap<String, u64>,
 }
 
 impl Outcome {

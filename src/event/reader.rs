@@ -108,6 +108,7 @@ mod tests {
             stdout: "two\nlines".into(),
             start_line: 0,
             end_line: 2,
+            redacted: [("keys".to_owned(), 1)].into(),
         };
         let data = r#"{"host":"web1","task":"t","new":1180591620717411303424,"res":{"changed":true}}"#;
         let event = Event::decode(head, "runner_on_ok", Json::parse(data.into()).unwrap());

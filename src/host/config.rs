@@ -24,6 +24,7 @@ mod raw;
 mod raw_grants;
 mod raw_passwords;
 mod raw_plugin;
+mod raw_redact;
 mod secret;
 mod table;
 pub(crate) mod units;
@@ -49,6 +50,7 @@ pub use self::plugin::{
 pub use self::prompt::Prompt;
 pub(crate) use self::prompt::compile as compile_prompt;
 pub use self::units::{parse_duration, parse_size, show_duration};
+pub use crate::redact::Rules;
 pub use playwarden_event::Origin;
 
 /// The name of the file that says what to run.
@@ -69,6 +71,8 @@ pub struct Config {
     pub ansible: Ansible,
     /// Who signs what the runs leave; none when nobody does.
     pub audit: Option<Audit>,
+    /// What is masked besides what is known to be secret.
+    pub redact: Rules,
     /// In the order of the file.
     pub jobs: Vec<Job>,
     /// In the order of the file, without any job's overrides.

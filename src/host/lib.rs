@@ -40,7 +40,7 @@ pub mod fuzz {
     use playwarden_event::{Event, Head};
 
     use crate::ansible::{Record, frames};
-    use crate::redact::Redactor;
+    use crate::redact::{Masked, Redactor, Rules};
     use crate::remote::{Bounds, Links, Message, StreamReader, at_worker, unpack};
 
     /// Reads what a callback could send, as the run does: frame, record, redaction, typed event.
@@ -48,12 +48,12 @@ pub mod fuzz {
     /// # Errors
     /// When it is no record.
     pub fn records(bytes: &[u8], secrets: &[&str]) -> Result<Vec<Event>, String> {
-        let redactor = Redactor::new(secrets.iter().map(|&secret| secret.to_owned()).collect());
+        let redactor = Redactor::new(secrets.iter().map(|&secret| secret.to_owned()).collect(), Rules::default());
         let mut events = Vec::new();
         for record in frames(bytes, crate::config::MAX_EVENT).map_err(|err| err.to_string())? {
             if let Record::Event(reported) | Record::Start(reported) = record {
                 let head = Head::numbered(events.len() as u64 + 1);
-                events.push(Event::decode(head, &reported.name, redactor.json(reported.data)));
+                events.push(Event::decode(head, &reported.name, redactor.event(Masked::default()).data(reported.data)));
             }
         }
         Ok(events)

@@ -37,7 +37,7 @@ pub use self::handed::{EventData, FactCache, Handed, HandedInventory, Keep};
 pub use self::keywords::Keywords;
 pub use self::private::PrivateAnsible;
 use crate::config::{
-    Audit, CancelWhen, Config, Finding, Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Stop, units,
+    Audit, CancelWhen, Config, Finding, Limits, Mode, OnFault, OnHostLoss, Payload, Restart, Rules, Stop, units,
 };
 
 /// What the plan may know of the process: a snapshot that the cli takes once.
@@ -137,6 +137,8 @@ pub struct JobPlan {
     pub artifacts: PathBuf,
     /// Who signs what the run leaves.
     pub audit: Option<AuditPlan>,
+    /// What is masked besides what is known to be secret.
+    pub redact: Rules,
     /// How Ansible is started.
     pub ansible: AnsiblePlan,
     /// What it is asked to do.

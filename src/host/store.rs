@@ -24,6 +24,6 @@ pub use follow::{Follower, Growing, Next, Watch};
 pub(crate) use journal::{Journal, read_at};
 pub(crate) use list::rc_text;
 pub use list::{Close, Found, NotFound, Store, StoredRun};
-pub(crate) use output::Output;
+pub(crate) use output::{Output, Printed};
 pub use read::{Filter, HostRecap, Recap, RecapSource};
 pub use record::{AnsibleVersions, RunRecord};

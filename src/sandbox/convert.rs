@@ -364,6 +364,7 @@ mod tests {
                 in_flight: Vec::new(),
                 left_alive: Vec::new(),
                 faulty_plugins: Vec::new(),
+                redacted: std::collections::BTreeMap::new(),
             };
             finish(&source, &view::Finish { outcome, last_event: 7 })
         };

@@ -2,6 +2,8 @@
 //!
 //! The play has each secret under a name of its own, so that a leak says where it comes from.
 
+mod redacted;
+
 use std::collections::BTreeSet;
 use std::fs;
 

@@ -47,7 +47,7 @@ pub(super) fn check(notes: &mut Notes<'_>, text: &Arc<str>) -> Option<Config> {
     }
     check_use(notes, &raw, &places);
     let (path, text) = (notes.path.to_owned(), Arc::clone(text));
-    Some(Config { path, text, places, ansible: raw.ansible, audit: raw.audit, jobs, plugins })
+    Some(Config { path, text, places, ansible: raw.ansible, audit: raw.audit, redact: raw.redact, jobs, plugins })
 }
 
 pub(super) fn syntax(path: &Path, text: &str, err: &toml::de::Error) -> Finding {
@@ -171,7 +171,7 @@ fn find_secrets(notes: &mut Notes<'_>, raw: &RunnerToml, places: &Places) {
     }
     for (base, key, table, help) in tables {
         let mut found = Vec::new();
-        crate::redact::literals(key, &table, false, &mut found);
+        raw.redact.literals(key, &table, false, &mut found);
         for (path, _) in found {
             let path: Vec<_> = base.iter().copied().chain(path.iter().map(String::as_str)).collect();
             // What is inherited was found in the defaults.

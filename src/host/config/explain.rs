@@ -79,6 +79,10 @@ looked for. The names are `ssh`, `become`, `vault`, `vault.ID` and `ssh-key`. A
 pattern is a regular expression as Python has them, of which `^` and `$` are of
 a line. Single quotes keep its backslashes as they are.
 
+Or one of `redact.patterns` is no regular expression, or one that is found in a
+text of nothing, so that it would be everywhere. Those are searched in time that
+grows with the text alone, so there is no look-around and no backreference.
+
     passwords = { become = { env = \"BECOME\" }, 'Code:\\s*$' = { file = \"code\" } }",
     ),
     (

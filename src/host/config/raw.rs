@@ -15,13 +15,16 @@ use super::plugin::SecretSource;
 use super::raw_grants::read_secret;
 use super::raw_passwords::read_passwords;
 use super::raw_plugin::{RawPlugin, Settings, read_plugin, read_settings};
+use super::raw_redact::read_redact;
 use super::table::{Keys, Notes, TOP, Table, set, string, table};
+use crate::redact::Rules;
 
 /// The file as written.
 #[derive(Debug)]
 pub(super) struct RunnerToml {
     pub(super) ansible: Ansible,
     pub(super) audit: Option<Audit>,
+    pub(super) redact: Rules,
     /// `[defaults]`, as a job without a name.
     pub(super) defaults: RawJob,
     pub(super) jobs: Vec<RawJob>,
@@ -123,6 +126,7 @@ pub(super) fn read(notes: &mut Notes<'_>, document: &DeTable<'_>) -> Option<Runn
 
     let ansible = top.table(notes, "ansible").map(|table| read_ansible(notes, table)).unwrap_or_default();
     let audit = top.table(notes, "audit").and_then(|table| read_audit(notes, table));
+    let redact = top.table(notes, "redact").map(|table| read_redact(notes, table)).unwrap_or_default();
     let defaults = top.table(notes, "defaults").map(|table| read_defaults(notes, table)).unwrap_or_default();
     let mut plugins = Vec::new();
     for (name, value) in top.named(notes, "plugins") {
@@ -143,7 +147,7 @@ pub(super) fn read(notes: &mut Notes<'_>, document: &DeTable<'_>) -> Option<Runn
     }
     top.not_offered(notes, &["workflows"], "run the jobs by name, in order: `playwarden run A B`");
     top.finish(notes);
-    Some(RunnerToml { ansible, audit, defaults, jobs, plugins })
+    Some(RunnerToml { ansible, audit, redact, defaults, jobs, plugins })
 }
 
 fn schema_version(notes: &mut Notes<'_>, top: &mut Table<'_>) -> Option<()> {

@@ -19,7 +19,6 @@ use super::keywords::Keywords;
 use super::resolve::Resolver;
 use super::{Answer, EventData, FactCache, Handed, Keep, Overrides, Secret, Work, files};
 use crate::config::{Finding, JobWork};
-use crate::redact::secret_values;
 
 /// What a private data dir and the keywords come to.
 #[derive(Debug, Default)]
@@ -211,13 +210,15 @@ impl Resolver<'_> {
             let text = if is_file { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
             given.handed.extra_vars_files.push(path.into());
             let vars = yaml::parse(&text).unwrap_or_default();
-            given.hidden.extend(secret_values(&vars).into_iter().map(Secret::new));
+            given.hidden.extend(self.config.redact.secret_values(&vars).into_iter().map(Secret::new));
         }
         match &keywords.extravars {
             None | Some(Value::Null) => {}
             Some(Value::Object(vars)) if vars.is_empty() => {}
             Some(Value::Object(vars)) => {
-                given.hidden.extend(secret_values(&Value::Object(vars.clone())).into_iter().map(Secret::new));
+                given.hidden.extend(
+                    self.config.redact.secret_values(&Value::Object(vars.clone())).into_iter().map(Secret::new),
+                );
                 given.handed.extra_vars = Some(Secret::new(Value::Object(vars.clone()).to_string()));
             }
             Some(Value::String(path)) => {

@@ -175,6 +175,7 @@ impl Resolver<'_> {
             artifacts,
             root: start,
             audit,
+            redact: self.config.redact.clone(),
             ansible: used?,
             work,
             inventory,

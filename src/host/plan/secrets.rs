@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{JobPlan, Secret, Work};
-use crate::redact::secret_values;
 
 /// Shorter values would be masked in the middle of innocent words.
 const SHORTEST_SECRET: usize = 4;
@@ -34,7 +33,7 @@ impl JobPlan {
         let granted: Map<_, _> = granted.map(|(key, value)| (key.clone(), value.as_str().into())).collect();
         let own = [Value::Object(env), Value::Object(self.extra_vars.clone()), args, Value::Object(granted)];
         let all = own.into_iter().chain(given).chain(configs);
-        let mut values: BTreeSet<_> = all.flat_map(|vars| secret_values(&vars)).collect();
+        let mut values: BTreeSet<_> = all.flat_map(|vars| self.redact.secret_values(&vars)).collect();
         let granted = self.plugins.iter().flat_map(|plugin| plugin.grants.secrets.values()).map(String::as_str);
         let typed = self.answers.iter().map(|answer| &answer.answer).chain(&self.ssh_key).chain(&self.hidden);
         let registry = self.ansible.container.as_ref().and_then(|container| container.registry.as_ref());

@@ -40,22 +40,28 @@ impl Sealed {
     }
 
     /// Masks every text that was sealed, longer ones first.
-    pub(super) fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(super) fn mask<'t>(&self, text: &'t str, masked: &mut dyn FnMut()) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(text);
         for (length, entries) in self.lengths.iter().rev() {
-            if let Some(masked) = self.mask_length(&text, *length, entries) {
-                text = Cow::Owned(masked);
+            if let Some(clean) = self.mask_length(&text, *length, entries, masked) {
+                text = Cow::Owned(clean);
             }
         }
         text
     }
 
-    fn mask_length(&self, text: &str, length: usize, entries: &[(u16, String)]) -> Option<String> {
+    fn mask_length(
+        &self,
+        text: &str,
+        length: usize,
+        entries: &[(u16, String)],
+        masked: &mut dyn FnMut(),
+    ) -> Option<String> {
         let bytes = text.as_bytes();
         // The weight of the byte that leaves the window.
         let last = (1..length).fold(1_u64, |power, _| power.wrapping_mul(BASE));
         let mut window = rolled(bytes.get(..length)?);
-        let (mut masked, mut kept, mut at) = (String::new(), 0, 0);
+        let (mut clean, mut kept, mut at) = (String::new(), 0, 0);
         loop {
             let found = entries
                 .iter()
@@ -63,8 +69,9 @@ impl Sealed {
             // What was sealed was text, so that it begins and ends where characters do.
             let step = match text.get(at..at + length) {
                 Some(_) if found => {
-                    masked.push_str(&text[kept..at]);
-                    masked.push_str(MASK);
+                    masked();
+                    clean.push_str(&text[kept..at]);
+                    clean.push_str(MASK);
                     kept = at + length;
                     length
                 }
@@ -81,8 +88,8 @@ impl Sealed {
             }
             at += step;
         }
-        masked.push_str(&text[kept..]);
-        (kept > 0).then_some(masked)
+        clean.push_str(&text[kept..]);
+        (kept > 0).then_some(clean)
     }
 
     fn digest(&self, bytes: &[u8]) -> String {
@@ -121,7 +128,7 @@ mod tests {
             ("", ""),
             ("äx", "ä********"),
         ] {
-            assert_eq!(sealed.mask(text), expected);
+            assert_eq!(sealed.mask(text, &mut || {}), expected);
         }
     }
 
@@ -130,11 +137,11 @@ mod tests {
         let text = serde_json::to_string(&sealed(&["hunter2"])).unwrap();
         assert!(!text.contains("hunter2"), "{text}");
         let again: Sealed = serde_json::from_str(&text).unwrap();
-        assert_eq!(again.mask("my hunter2"), "my ********");
+        assert_eq!(again.mask("my hunter2", &mut || {}), "my ********");
     }
 
     #[test]
     fn without_secrets_nothing_is_masked() {
-        assert_eq!(Sealed::default().mask("text"), Cow::Borrowed("text"));
+        assert_eq!(Sealed::default().mask("text", &mut || {}), Cow::Borrowed("text"));
     }
 }

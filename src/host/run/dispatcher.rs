@@ -27,6 +27,7 @@ use crate::ansible::{Answer, Link, LinkError, Record, Reported, Welcome};
 use crate::config::{MAX_EVENT, OnHostLoss};
 use crate::plan::JobPlan;
 use crate::process::{Guarded, Report};
+use crate::redact::Masked;
 use crate::store::{AnsibleVersions, RunFolder, RunRecord, StoreError};
 
 /// How often time limits are looked at and text is shown that no event has brought.
@@ -208,7 +209,7 @@ impl Run<'_> {
                 self.settle(false).await;
             }
             Ok(Some(Record::Event(reported))) => {
-                self.take_event(*reported);
+                self.take_event(*reported, Masked::default());
                 self.show(false);
                 self.settle(false).await;
             }
@@ -248,8 +249,8 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn take_event(&mut self, reported: Reported) {
-        match self.publisher.reported(reported) {
+    pub(super) fn take_event(&mut self, reported: Reported, masked: Masked) {
+        match self.publisher.reported(reported, masked) {
             Ok(event) => {
                 self.notice(&event);
                 self.tell(&event);
@@ -264,7 +265,7 @@ impl Run<'_> {
     /// A task is about to start: every policy judges what came before it, then the start itself.
     async fn gate(&mut self, link: &Link, mut reported: Reported) {
         // What policies are asked about is what the journal will say.
-        reported.data = self.publisher.judged(reported.data);
+        let masked = self.publisher.judged(&mut reported);
         if !self.policies.is_empty() {
             self.settle(true).await;
             let mut start: StartRequest =
@@ -283,7 +284,7 @@ impl Run<'_> {
         // Without policies nobody waits for an answer: what is reported happens.
         if self.state.ending().is_none() || self.policies.is_empty() {
             // A start that cannot be written down does not happen.
-            self.take_event(reported);
+            self.take_event(reported, masked);
         }
         let answer = match self.state.ending().map(|ending| ending.stop) {
             None => Answer::Go,
@@ -369,12 +370,15 @@ impl Run<'_> {
         }
     }
 
-    /// Shows what was printed. Whether there was anything.
+    /// Shows what was printed; with `all`, also what no event has brought for a while. Whether there was anything.
     fn show(&mut self, all: bool) -> bool {
         let Publisher { stdout, stderr, redactor, .. } = &mut self.publisher;
         // What cannot be read now is read for the next event, which also reports the failure.
         let read = stdout.read().and_then(|()| stderr.read());
-        let (out, err) = (stdout.fresh(redactor, all), stderr.fresh(redactor, all));
+        let (out, err) = match all {
+            true => (stdout.look(redactor), stderr.look(redactor)),
+            false => (stdout.fresh(), stderr.fresh()),
+        };
         if let Some(text) = &err {
             (self.watch)(Update::Stderr(text));
             keep_end(&mut self.seen.words, text);
@@ -402,9 +406,11 @@ impl Run<'_> {
     }
 
     fn publish_loose(&mut self, length: Option<u64>) {
-        self.show(length.is_none());
         match self.publisher.loose_text(length) {
-            Ok(events) => events.iter().for_each(|event| self.tell(event)),
+            Ok(events) => {
+                self.show(length.is_none());
+                events.iter().for_each(|event| self.tell(event));
+            }
             Err(err) => self.note(Err(journal_error(self.folder.path(), err))),
         }
     }

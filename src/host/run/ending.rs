@@ -58,6 +58,7 @@ impl Run<'_> {
             in_flight: if status == Status::Successful { Vec::new() } else { self.publisher.view.in_flight() },
             left_alive: std::mem::take(&mut self.survivors),
             faulty_plugins: self.faulty(),
+            redacted: self.publisher.view.redacted(),
         };
         // As it stands in the journal: without what is secret.
         let published = self.publish("run_finished", &outcome);

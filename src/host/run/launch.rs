@@ -76,7 +76,7 @@ async fn begin<'a>(
     cancel: watch::Receiver<u32>,
     watch: &'a mut dyn FnMut(Update<'_>),
 ) -> Result<Run<'a>, StoreError> {
-    let redactor = Redactor::new(plan.secrets());
+    let redactor = Redactor::new(plan.secrets(), plan.redact.clone());
     let record = RunRecord {
         schema: RunRecord::SCHEMA,
         id: id.clone(),
@@ -85,7 +85,7 @@ async fn begin<'a>(
         playwarden: env!("CARGO_PKG_VERSION").to_owned(),
         ansible: None,
         plugins: plugins.iter().map(|plugin| plugin.identity().clone()).collect(),
-        plan: redactor.json(Json::of(plan)),
+        plan: redactor.json(recorded(plan)),
         outcome: None,
     };
     write_record(&folder, &record)?;
@@ -413,4 +413,20 @@ pub(super) fn hand_over(plan: &JobPlan, handed: &Path) -> io::Result<()> {
 pub(super) fn write_record(folder: &RunFolder, record: &RunRecord) -> Result<(), StoreError> {
     let text = serde_json::to_string_pretty(record).expect("a run's record should be representable as JSON");
     folder.replace(RunRecord::FILE, &format!("{text}\n"))
+}
+
+/// Returns what is kept of a plan. Also what is too short to be looked for elsewhere is masked under its key.
+fn recorded(plan: &JobPlan) -> Json {
+    let mut kept = serde_json::to_value(plan).unwrap_or_default();
+    for pointer in ["/extra_vars", "/env"] {
+        if let Some(vars) = kept.pointer_mut(pointer) {
+            plan.redact.hide("", vars, false);
+        }
+    }
+    for plugin in kept.get_mut("plugins").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
+        if let Some(config) = plugin.get_mut("config") {
+            plan.redact.hide("", config, false);
+        }
+    }
+    Json::of(&kept)
 }

@@ -23,7 +23,7 @@ use crate::audit::Sealer;
 use crate::config::MAX_EVENT;
 use crate::plan::EventData;
 use crate::process::{Report, reports};
-use crate::redact::{Redactor, SealedRedactor};
+use crate::redact::{Masked, Redactor, SealedRedactor};
 use crate::store::{AnsibleVersions, ChainError, EventFiles, Journal, Output, RunFolder, RunRecord, rc_text, verify};
 
 /// Brings the run in a folder to its end whose host was killed, and returns what `run.json` says then; none while somebody
@@ -298,6 +298,7 @@ impl<'a> Closing<'a> {
             in_flight: self.publisher.view.in_flight(),
             left_alive: std::mem::take(&mut self.left_alive),
             faulty_plugins: std::mem::take(&mut self.faulty),
+            redacted: self.publisher.view.redacted(),
         };
         if self.damaged {
             let known = self.publisher.redactor.json(Json::of(&outcome)).read();
@@ -366,7 +367,7 @@ impl<'a> Closing<'a> {
                 self.asked.insert(reported.uuid.clone(), reported);
                 Ok(())
             }
-            Record::Event(reported) => self.add(*reported),
+            Record::Event(reported) => self.add(*reported, Masked::default()),
             Record::Start(reported) => self.add_start(*reported),
             Record::Granted { uuid } => match self.asked.remove(&uuid) {
                 Some(reported) => self.add_start(*reported),
@@ -376,14 +377,14 @@ impl<'a> Closing<'a> {
     }
 
     fn add_start(&mut self, mut reported: Reported) -> io::Result<()> {
-        reported.data = self.publisher.judged(reported.data);
-        self.add(reported)
+        let masked = self.publisher.judged(&mut reported);
+        self.add(reported, masked)
     }
 
-    fn add(&mut self, reported: Reported) -> io::Result<()> {
+    fn add(&mut self, reported: Reported, masked: Masked) -> io::Result<()> {
         self.place_text()?;
         self.uuids.insert(reported.uuid.clone());
-        let event = self.publisher.reported(reported)?;
+        let event = self.publisher.reported(reported, masked)?;
         self.note_event(&event);
         Ok(())
     }

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::view::View;
 use crate::ansible::Reported;
 use crate::plan::EventData;
-use crate::redact::{Redactor, secret_values};
-use crate::store::{Chain, EventFiles, Journal, Output, StoreError};
+use crate::redact::{Masked, Redactor};
+use crate::store::{Chain, EventFiles, Journal, Output, Printed, StoreError};
 
 /// Numbers events and writes them down, with the text that belongs to each.
 pub(crate) struct Publisher {
@@ -44,17 +44,23 @@ impl Publisher {
         Chain { events: self.journal.last(), first: String::new(), last: self.journal.last_hash().to_owned() }
     }
 
-    /// Returns the data of a start as policies judge it, and as the journal will have it.
-    pub(crate) fn judged(&self, data: Json) -> Json {
-        self.redactor.json(without_secret_arguments(data))
+    /// Masks the data of a start: policies judge what the journal will have.
+    pub(crate) fn judged(&self, reported: &mut Reported) -> Masked {
+        let mut redactor = self.redactor.event(Masked::default());
+        reported.data = redactor.data(std::mem::take(&mut reported.data));
+        redactor.into_masked()
     }
 
     /// Makes an event of what the callback reported.
-    pub(crate) fn reported(&mut self, reported: Reported) -> io::Result<Arc<Event>> {
+    pub(crate) fn reported(&mut self, reported: Reported, masked: Masked) -> io::Result<Arc<Event>> {
         self.stderr.read()?;
-        self.stderr.take(reported.printed.stderr, &self.redactor);
         self.stdout.read()?;
-        let printed = self.stdout.take(reported.printed.stdout, &self.redactor);
+        let mut redactor = self.redactor.event(masked);
+        let data = redactor.data(reported.data);
+        // Which part of it belongs to which event nobody asks.
+        let mut uncounted = self.redactor.event(redactor.masked().clone());
+        self.stderr.take(reported.printed.stderr, &mut uncounted);
+        let printed = self.stdout.take(reported.printed.stdout, &mut redactor);
         let head = Head {
             counter: self.journal.last() + 1,
             uuid: reported.uuid,
@@ -65,8 +71,8 @@ impl Publisher {
             stdout: printed.text,
             start_line: printed.start_line,
             end_line: printed.end_line,
+            redacted: redactor.into_masked().counts,
         };
-        let data = self.redactor.json(reported.data);
         let event = Event::decode(head, &reported.name, data);
         self.write(event)
     }
@@ -74,8 +80,8 @@ impl Publisher {
     /// Makes an event of the host's own.
     pub(crate) fn event<T: Serialize>(&mut self, name: &str, data: &T) -> io::Result<Arc<Event>> {
         // No text goes with it: what Ansible prints belongs to what Ansible reports.
-        let printed = self.stdout.take(Some(0), &self.redactor);
-        self.own_event(name, data, printed.text, printed.start_line, printed.end_line)
+        let printed = self.stdout.take(Some(0), &mut self.redactor.event(Masked::default()));
+        self.own_event(name, data, printed, Masked::default())
     }
 
     /// Makes an event of each line that belongs to no other: of what was printed up to `length`, or all of it.
@@ -83,17 +89,23 @@ impl Publisher {
         self.stderr.read()?;
         self.stdout.read()?;
         if length.is_none() {
-            self.stderr.take(None, &self.redactor);
+            self.stderr.take(None, &mut self.redactor.event(Masked::default()));
         }
-        let printed = self.stdout.take(length, &self.redactor);
+        let mut redactor = self.redactor.event(Masked::default());
+        let printed = self.stdout.take(length, &mut redactor);
         if printed.text.is_empty() && printed.start_line == printed.end_line {
             return Ok(Vec::new());
         }
+        // What a secret of several lines was, no line tells: the first one has the counts.
+        let mut masked = redactor.into_masked();
         let none = serde_json::Map::new();
         let lines = (printed.start_line..).zip(printed.text.split('\n'));
         // The last one may have no end.
         lines
-            .map(|(at, line)| self.own_event("verbose", &none, line.to_owned(), at, printed.end_line.min(at + 1)))
+            .map(|(at, line)| {
+                let line = Printed { text: line.to_owned(), start_line: at, end_line: printed.end_line.min(at + 1) };
+                self.own_event("verbose", &none, line, std::mem::take(&mut masked))
+            })
             .collect()
     }
 
@@ -117,10 +129,11 @@ impl Publisher {
         &mut self,
         name: &str,
         data: &T,
-        stdout: String,
-        start_line: u64,
-        end_line: u64,
+        printed: Printed,
+        masked: Masked,
     ) -> io::Result<Arc<Event>> {
+        let mut redactor = self.redactor.event(masked);
+        let data = redactor.strings(Json::of(data));
         let head = Head {
             counter: self.journal.last() + 1,
             uuid: Uuid::new_v4().to_string(),
@@ -128,11 +141,11 @@ impl Publisher {
             runner_ident: self.id.clone(),
             pid: None,
             created: Timestamp::now(),
-            stdout,
-            start_line,
-            end_line,
+            stdout: printed.text,
+            start_line: printed.start_line,
+            end_line: printed.end_line,
+            redacted: redactor.into_masked().counts,
         };
-        let data = self.redactor.json(Json::of(data));
         self.write(Event::decode(head, name, data))
     }
 
@@ -144,13 +157,6 @@ impl Publisher {
         }
         Ok(Arc::new(event))
     }
-}
-
-/// Arguments stand in the playbook as they are; which of them a module calls secret is not known before it runs.
-fn without_secret_arguments(data: Json) -> Json {
-    let args = data.pointer("/start/args").and_then(|args| args.read::<serde_json::Value>().ok());
-    let secrets = args.map(|args| secret_values(&args)).unwrap_or_default();
-    if secrets.is_empty() { data } else { Redactor::new(secrets).json(data) }
 }
 
 /// The journal's place in an error message.

@@ -13,6 +13,7 @@ use super::launch::Live;
 use crate::ansible::{Link, Record, Spill};
 use crate::config::MAX_EVENT;
 use crate::process::{Report, tree};
+use crate::redact::Masked;
 
 impl Run<'_> {
     pub(super) async fn take_report(&mut self, live: &mut Live, report: Option<Report>) {
@@ -94,7 +95,7 @@ impl Run<'_> {
                 Record::Event(reported) | Record::Start(reported)
                     if !reported.asked && !known.contains(&reported.uuid) =>
                 {
-                    self.take_event(*reported);
+                    self.take_event(*reported, Masked::default());
                     taken += 1;
                 }
                 _ => {}

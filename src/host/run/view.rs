@@ -1,6 +1,6 @@
 //! The run so far, shared between the loop that makes it and the plugins that may look at it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,8 @@ struct Inner {
     tallies: Tallies,
     /// The counters of each host's results that brought facts, in order.
     facts: HashMap<String, Vec<u64>>,
+    /// How many values were masked, by rule.
+    redacted: BTreeMap<String, u64>,
 }
 
 impl View {
@@ -36,6 +38,11 @@ impl View {
         let mut inner = self.inner();
         inner.places.push(place);
         inner.tallies.apply(event);
+        let hidden = event.marks().no_log.then_some(("no_log", 1));
+        let masked = event.head().redacted.iter().map(|(rule, count)| (rule.as_str(), *count));
+        for (rule, count) in masked.chain(hidden) {
+            *inner.redacted.entry(rule.to_owned()).or_default() += count;
+        }
         if let (Some(_), Some(host)) = (Facts::brought(event), event.host()) {
             inner.facts.entry(host.to_owned()).or_default().push(event.counter());
         }
@@ -44,6 +51,11 @@ impl View {
     /// Returns the inventory groups of a host, as far as the plays so far said.
     pub(crate) fn groups_of(&self, host: &str) -> Vec<String> {
         self.inner().tallies.groups_of(host).map(str::to_owned).collect()
+    }
+
+    /// Returns how many values were masked, by rule, and how many events Ansible itself had hidden.
+    pub(crate) fn redacted(&self) -> BTreeMap<String, u64> {
+        self.inner().redacted.clone()
     }
 
     pub(crate) fn in_flight(&self) -> Vec<InFlight> {

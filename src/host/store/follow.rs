@@ -262,6 +262,7 @@ mod tests {
             in_flight: Vec::new(),
             left_alive: Vec::new(),
             faulty_plugins: Vec::new(),
+            redacted: std::collections::BTreeMap::new(),
         }
     }
 

@@ -1,13 +1,14 @@
 //! What Ansible prints: from the file that it prints into, to the pieces that belong to events.
 //!
 //! Ansible prints into a private file, because only of a file can be asked how much was printed up to a moment. The text
-//! goes on from there twice: at once to whoever watches, and event by event, redacted, into the artifact.
+//! goes on from there event by event, redacted, into the artifact and to whoever watches; what no event has brought for a while is
+//! shown without one.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 
-use crate::redact::Redactor;
+use crate::redact::{EventRedactor, Redactor};
 
 /// One stream of Ansible's.
 #[derive(Debug)]
@@ -18,8 +19,12 @@ pub(crate) struct Output {
     read: u64,
     /// Read, but not yet part of an event.
     pending: Vec<u8>,
-    /// Read, but not yet shown.
-    unshown: Vec<u8>,
+    /// So much of that was already there when it was last looked at.
+    old: usize,
+    /// So much of that was shown.
+    shown: usize,
+    /// Redacted, part of an event, and not yet shown.
+    ready: String,
     /// Line ends that are part of events.
     lines: u64,
     /// The first failure to write the artifact.
@@ -37,7 +42,17 @@ pub(crate) struct Printed {
 
 impl Output {
     pub(crate) fn new(source: File, artifact: File) -> Self {
-        Self { source, artifact, read: 0, pending: Vec::new(), unshown: Vec::new(), lines: 0, trouble: None }
+        Self {
+            source,
+            artifact,
+            read: 0,
+            pending: Vec::new(),
+            old: 0,
+            shown: 0,
+            ready: String::new(),
+            lines: 0,
+            trouble: None,
+        }
     }
 
     /// Goes on behind so many lines.
@@ -58,25 +73,29 @@ impl Output {
             let start = self.pending.len();
             self.pending.resize(start + new, 0);
             self.source.read_exact_at(&mut self.pending[start..], self.read)?;
-            self.unshown.extend_from_slice(&self.pending[start..]);
             self.read = length;
         }
         Ok(())
     }
 
-    /// Returns what was not shown yet: whole lines, or everything when `all`.
-    pub(crate) fn fresh(&mut self, redactor: &Redactor, all: bool) -> Option<String> {
-        let length = match self.unshown.iter().rposition(|byte| *byte == b'\n') {
-            _ if all => self.unshown.len(),
-            Some(at) => at + 1,
-            None => 0,
-        };
-        let fresh: Vec<u8> = self.unshown.drain(..length).collect();
-        (length > 0).then(|| redactor.text(&String::from_utf8_lossy(&fresh)).into_owned())
+    /// Returns what events brought since.
+    pub(crate) fn fresh(&mut self) -> Option<String> {
+        (!self.ready.is_empty()).then(|| std::mem::take(&mut self.ready))
+    }
+
+    /// Returns the same, and what was there at the last look and no event has brought.
+    pub(crate) fn look(&mut self, redactor: &Redactor) -> Option<String> {
+        if self.old > self.shown {
+            let waiting = String::from_utf8_lossy(&self.pending[self.shown..self.old]);
+            self.ready += &redactor.text(&waiting);
+            self.shown = self.old;
+        }
+        self.old = self.pending.len();
+        self.fresh()
     }
 
     /// Takes the text of the event that was reported when the source had this length; without one, all there is.
-    pub(crate) fn take(&mut self, length: Option<u64>, redactor: &Redactor) -> Printed {
+    pub(crate) fn take(&mut self, length: Option<u64>, redactor: &mut EventRedactor<'_>) -> Printed {
         let taken = self.read - self.pending.len() as u64;
         let length = match length {
             Some(length) => usize::try_from(length.saturating_sub(taken)).unwrap_or(0).min(self.pending.len()),
@@ -84,6 +103,12 @@ impl Output {
         };
         let bytes: Vec<u8> = self.pending.drain(..length).collect();
         let mut text = redactor.text(&String::from_utf8_lossy(&bytes)).into_owned();
+        match self.shown.min(length) {
+            0 => self.ready += &text,
+            shown => self.ready += &redactor.uncounted(&String::from_utf8_lossy(&bytes[shown..])),
+        }
+        self.shown = self.shown.saturating_sub(length);
+        self.old = self.old.saturating_sub(length);
         // The journal has the text too, and may still have room: this must not keep it from getting the event.
         if let Err(err) = self.artifact.write_all(text.as_bytes()) {
             self.trouble.get_or_insert(err);
@@ -106,34 +131,57 @@ impl Output {
 mod tests {
     use std::io::Seek as _;
 
+    use playwarden_event::Json;
+
     use super::*;
+    use crate::redact::{Masked, Rules, Wanted};
 
     #[test]
-    fn text_is_shown_at_once_and_taken_event_by_event() {
+    fn text_is_shown_as_events_take_it_and_without_one_when_none_comes() {
         let mut ansible = tempfile::NamedTempFile::new().unwrap();
         let mut artifact = tempfile::NamedTempFile::new().unwrap();
-        let redactor = Redactor::new(vec!["hunter2".to_owned()]);
+        let redactor = Redactor::new(vec!["hunter2".to_owned()], Rules::default());
         let mut output = Output::new(ansible.reopen().unwrap(), artifact.reopen().unwrap());
+        let take = |output: &mut Output, length| output.take(length, &mut redactor.event(Masked::default()));
 
         ansible.write_all(b"PLAY [hunter2]\nTASK").unwrap();
         output.read().unwrap();
-        assert_eq!(output.fresh(&redactor, false).as_deref(), Some("PLAY [********]\n"));
-        assert_eq!(output.fresh(&redactor, false), None);
-        assert_eq!(output.fresh(&redactor, true).as_deref(), Some("TASK"));
-
-        ansible.write_all(b" [x]\n\nok\n").unwrap();
-        output.read().unwrap();
-        let first = output.take(Some(15), &redactor);
+        assert_eq!(output.fresh(), None);
+        let first = take(&mut output, Some(15));
         assert_eq!(first, Printed { text: "PLAY [********]".to_owned(), start_line: 0, end_line: 1 });
-        assert_eq!(output.fresh(&redactor, false).as_deref(), Some(" [x]\n\nok\n"));
-        let second = output.take(Some(25), &redactor);
-        assert_eq!(second, Printed { text: "TASK [x]\n".to_owned(), start_line: 1, end_line: 3 });
-        let rest = output.take(None, &redactor);
+        assert_eq!(output.fresh().as_deref(), Some("PLAY [********]\n"));
+        assert_eq!(output.look(&redactor), None, "an event may bring it");
+        assert_eq!(output.look(&redactor).as_deref(), Some("TASK"));
+
+        ansible.write_all(b" [hunter2]\n\nok\n").unwrap();
+        output.read().unwrap();
+        let second = take(&mut output, Some(31));
+        assert_eq!(second, Printed { text: "TASK [********]\n".to_owned(), start_line: 1, end_line: 3 });
+        assert_eq!(output.look(&redactor).as_deref(), Some(" [********]\n\n"));
+        let rest = take(&mut output, None);
         assert_eq!(rest, Printed { text: "ok".to_owned(), start_line: 3, end_line: 4 });
+        assert_eq!(output.fresh().as_deref(), Some("ok\n"));
+        assert_eq!(output.look(&redactor), None);
 
         let mut written = String::new();
         artifact.rewind().unwrap();
         io::Read::read_to_string(&mut artifact, &mut written).unwrap();
-        assert_eq!(written, "PLAY [********]\nTASK [x]\n\nok\n");
+        assert_eq!(written, "PLAY [********]\nTASK [********]\n\nok\n");
+    }
+
+    #[test]
+    fn what_an_event_hides_is_hidden_in_its_text_and_counted_once() {
+        let mut ansible = tempfile::NamedTempFile::new().unwrap();
+        let wanted = Wanted { keys: vec!["pin".to_owned()], ..Wanted::default() };
+        let redactor = Redactor::new(Vec::new(), Rules::new(wanted).unwrap());
+        let mut output = Output::new(ansible.reopen().unwrap(), tempfile::tempfile().unwrap());
+        ansible.write_all(b"now 12345\nthe code is 12345\n").unwrap();
+        output.read().unwrap();
+        let mut event = redactor.event(Masked::default());
+        event.data(Json::parse(r#"{"res":{"pin":"12345"}}"#.to_owned()).unwrap());
+        output.shown = 10;
+        assert_eq!(output.take(None, &mut event).text, "now ********\nthe code is ********");
+        assert_eq!(output.fresh().as_deref(), Some("the code is ********\n"));
+        assert_eq!(event.into_masked().counts, [("keys".to_owned(), 3)].into());
     }
 }

@@ -7,7 +7,7 @@ use playwarden_event::{Cause, Status, Stop};
 use sha2::{Digest as _, Sha256};
 
 use super::{nothing_starts_after, under, verdict};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, at};
 use crate::support::guest;
 
 const TWO_TASKS: &str = r"
@@ -218,5 +218,8 @@ fn a_secret_among_the_arguments_of_a_task_is_not_written_down() {
     let _shown = project.playwarden(&["run"]);
     let run = Evidence::of(&project);
     run.hides("zinnia-88");
-    assert!(run.named("runner_on_start").last().unwrap().data().text().contains(r#""password":"********""#));
+    // By its name, and where the module says so by Ansible, whose mark stays.
+    let passwords: Vec<_> =
+        run.named("runner_on_start").into_iter().map(|start| at(start, "/start/args/password")).collect();
+    assert_eq!(passwords, ["********", "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"]);
 }

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use self::golden::{Golden, inputs};
 use super::*;
 use crate::ansible::Record;
+use crate::redact::Rules;
 
 #[derive(Deserialize)]
 struct Own {
@@ -25,7 +26,7 @@ struct Own {
 
 fn publisher(stdout: &Path) -> Publisher {
     let file = || tempfile::tempfile().unwrap();
-    let redactor = Redactor::new(vec!["hunter2-long".to_owned()]);
+    let redactor = Redactor::new(vec!["hunter2-long".to_owned()], Rules::default());
     let printed = fs::File::open(stdout).unwrap_or_else(|_| file());
     let (stdout, stderr) = (Output::new(printed, file()), Output::new(file(), file()));
     let mut publisher = Publisher::new("run".to_owned(), Journal::new(file()), redactor, stdout, stderr);
@@ -42,7 +43,7 @@ fn publish(publisher: &mut Publisher, line: &str) -> Vec<Arc<Event>> {
         };
     }
     vec![match Record::decode(line.as_bytes()).unwrap() {
-        Record::Event(reported) | Record::Start(reported) => publisher.reported(*reported).unwrap(),
+        Record::Event(reported) | Record::Start(reported) => publisher.reported(*reported, Masked::default()).unwrap(),
         other => panic!("no event comes of {other:?}"),
     }]
 }

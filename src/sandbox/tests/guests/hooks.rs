@@ -23,6 +23,7 @@ pub(crate) fn finish() -> Finish {
         in_flight: Vec::new(),
         left_alive: Vec::new(),
         faulty_plugins: Vec::new(),
+        redacted: BTreeMap::new(),
     };
     Finish { outcome, last_event: LAST }
 }
