@@ -22,7 +22,7 @@ const PLAY: &str = r#"
     - {name: line of a key, debug: {msg: '{{ item }}'}, loop: '{{ lookup("file", "key").splitlines() }}'}
     - {name: config, fail: {msg: 'canary-config-x1 {"password": "canary-config-x1"}'}, ignore_errors: true}
     - {name: url, raw: 'echo fetched https://me:canary-url-x1@example.org/x'}
-    - {name: url argument, set_stats: {data: {from: 'https://me:canary-url-x2@example.org/x'}}}
+    - {name: url argument, set_stats: {data: {origin: 'https://me:canary-url-x2@example.org/x'}}}
     - {name: literal, pinned: {pin: pinned, echo: x}, vars: {v: '{{ said.stdout }}'}, when: v is defined}
     - {name: key, set_fact: {door_pin: canary-key-x1, lift_code: [canary-key-x2, 4711]}}
     - {name: key printed, raw: 'printf "door_pin=canary-key-x3 x=y\n{\"Door-PIN\": \"canary-key-x4\"}\n"'}
