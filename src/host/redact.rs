@@ -388,4 +388,15 @@ mod tests {
         assert_eq!(text, "said ******** twice ********");
         assert_eq!(counts, [("modules".to_owned(), 5)].into());
     }
+
+    #[test]
+    fn what_is_nested_without_end_is_masked_as_a_whole() {
+        let deep = |within: &str| format!("{}{within}{}", r#"{"a":["#.repeat(50_000), "]}".repeat(50_000));
+        let data = format!(r#"{{"res":{{"x":{},"pin":"1234","y":[[["]"]]]}}}}"#, deep(r#""]} \" pin 9""#));
+        let wanted = || Wanted { keys: vec!["pin".to_owned()], ..Wanted::default() };
+        let (data, _, counts) = event(wanted(), &data, "");
+        assert!(data.ends_with(r#""pin":"********","y":[[["]"]]]}}"#), "{}", &data[data.len().saturating_sub(200)..]);
+        assert!(data.len() < 1000 && data.contains(r#"["********"]"#), "{data}");
+        assert_eq!(counts, [("keys".to_owned(), 2)].into());
+    }
 }

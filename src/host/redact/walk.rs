@@ -27,10 +27,14 @@ pub(super) struct Walk<'r> {
     arguments: Vec<&'r str>,
     text: String,
     at: usize,
+    depth: usize,
     /// The event is a task's start.
     is_start: bool,
     masked: Vec<Range<usize>>,
 }
+
+/// What is nested deeper is masked as a whole: to look into it would take a stack as deep.
+const DEEPEST: usize = 200;
 
 /// Where in an event's data a value stands. The envelope around what a module was given and gave back is typed, and its keys are
 /// Ansible's: nothing in it is hidden by its key.
@@ -72,6 +76,7 @@ impl<'r> Walk<'r> {
             arguments,
             text: String::new(),
             at: 0,
+            depth: 0,
             is_start: false,
             masked: Vec::new(),
         };
@@ -86,6 +91,9 @@ impl<'r> Walk<'r> {
     }
 
     fn put_masks(&self) -> Option<Json> {
+        if self.masked.is_empty() {
+            return None;
+        }
         let mut clean = String::with_capacity(self.text.len());
         let mut kept = 0;
         for place in &self.masked {
@@ -96,8 +104,7 @@ impl<'r> Walk<'r> {
             kept = place.end;
         }
         clean.push_str(&self.text[kept..]);
-        let parsed = Json::parse(clean).expect("a string in the place of a value should leave JSON what it is");
-        (!self.masked.is_empty()).then_some(parsed)
+        Some(Json::parse(clean).expect("a string in the place of a value should leave JSON what it is"))
     }
 
     fn byte(&self) -> u8 {
@@ -114,6 +121,7 @@ impl<'r> Walk<'r> {
     fn value(&mut self, scope: Scope, hidden: Option<Rule>) {
         self.skip(|byte| byte.is_ascii_whitespace());
         match self.byte() {
+            b'{' | b'[' if self.depth == DEEPEST => self.too_deep(),
             b'{' => self.members(b'}', |walk| {
                 let key = walk.string();
                 walk.skip(|byte| byte.is_ascii_whitespace() || byte == b':');
@@ -152,14 +160,39 @@ impl<'r> Walk<'r> {
 
     fn members(&mut self, end: u8, mut member: impl FnMut(&mut Self)) {
         self.at += 1;
+        self.depth += 1;
         loop {
             self.skip(|byte| byte.is_ascii_whitespace() || byte == b',');
             if self.byte() == end || self.at >= self.text.len() {
                 self.at += 1;
+                self.depth -= 1;
                 return;
             }
             member(self);
         }
+    }
+
+    /// Masks what nobody looks into.
+    fn too_deep(&mut self) {
+        let start = self.at;
+        let mut open = 0_usize;
+        loop {
+            match self.byte() {
+                b'"' => {
+                    self.string();
+                    continue;
+                }
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if open == 0 || self.at >= self.text.len() {
+                break;
+            }
+        }
+        self.masked.push(start..self.at.min(self.text.len()));
+        *self.counts.entry("keys".to_owned()).or_default() += 1;
     }
 
     fn string(&mut self) -> String {
