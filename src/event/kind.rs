@@ -90,6 +90,8 @@ event_kinds! {
     RunFinished(Outcome) = "run_finished",
 
     // The playbook.
+    /// What Ansible has loaded before its first play; only of runs that are signed.
+    AnsibleLoaded(AnsibleLoaded) = "ansible_loaded",
     /// The playbook began.
     PlaybookOnStart = "playbook_on_start",
     /// `vars_prompt` asks.
@@ -186,6 +188,136 @@ pub struct RunStarted {
     pub playwarden: String,
     /// The plugins that watch this run.
     pub plugins: Vec<PluginIdentity>,
+    /// Why it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What allowed it, such as the number of a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// Who started it, and from where; none in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Initiator>,
+    /// SHA-256 of `plan` in `run.json`, as compact JSON, in hex.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan: String,
+    /// What lay where the run found its work; only of runs that are signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
+}
+
+/// Who started a run, and from where. What the environment says (`sudo_user`, `ssh_client`) the person could have changed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Initiator {
+    /// The user's name, by whoever called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The user's id.
+    pub uid: u32,
+    /// Who logged in, also before `su` and `sudo`, by the kernel; none where nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_uid: Option<u32>,
+    /// `SUDO_USER`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sudo_user: Option<String>,
+    /// The address that an SSH session came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_client: Option<String>,
+    /// The machine's name.
+    pub host: String,
+    /// The kernel's id of the time since the machine was started.
+    pub boot_id: String,
+    /// The program's process id.
+    pub pid: u32,
+    /// The name of the process that started it, such as `bash` or `cron`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The working folder.
+    pub cwd: String,
+}
+
+/// Something that a run was made of, as it lay there when the run began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Input {
+    /// `config`, `project`, `playbook` (outside the project), `inventory`, `extra-vars` or `grant`.
+    pub kind: String,
+    /// Of a grant, the plugin that may read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// Where it is, absolute.
+    pub path: String,
+    /// SHA-256 in hex: of the file, or of what `sha256sum` prints of each file of the folder, sorted by path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// How many files that is of.
+    pub files: u64,
+    /// The commit that git says the folder is at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Whether git knows of something in it that is not as committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
+    /// Why there is no digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// Data of `ansible_loaded`: what a run is made of that only Ansible knows.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct AnsibleLoaded {
+    /// Version of ansible-core.
+    pub core: String,
+    /// The folder of the package `ansible`.
+    pub location: String,
+    /// Version of Python.
+    pub python: String,
+    /// The program of Python.
+    pub interpreter: String,
+    /// Ansible's own file of settings, where there is one.
+    pub config: Option<AnsibleConfig>,
+    /// What tasks may name, sorted; of two with one name the one that Ansible takes.
+    pub collections: Vec<Collection>,
+    /// All hosts and groups, before any play has added to them.
+    pub inventory: Inventory,
+}
+
+/// A file of settings, such as `ansible.cfg`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct AnsibleConfig {
+    /// Where it is, absolute.
+    pub path: String,
+    /// SHA-256 in hex; none when it cannot be read.
+    pub sha256: Option<String>,
+}
+
+/// An installed collection.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Collection {
+    /// `namespace.name`.
+    pub name: String,
+    /// As its manifest says, or its `galaxy.yml`.
+    pub version: Option<String>,
+    /// Its folder, absolute.
+    pub path: String,
+    /// SHA-256 of its `MANIFEST.json` in hex, which has the digests of what was published; none where it was not installed from that.
+    pub manifest: Option<String>,
+}
+
+/// The hosts and groups of an inventory, without their variables.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Inventory {
+    /// In the order of the inventory.
+    pub hosts: Vec<String>,
+    /// By name, `all` and `ungrouped` included.
+    pub groups: BTreeMap<String, InventoryGroup>,
+}
+
+/// What is directly in a group.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct InventoryGroup {
+    /// Its hosts.
+    pub hosts: Vec<String>,
+    /// Its groups.
+    pub children: Vec<String>,
 }
 
 /// Data of `status_changed`.

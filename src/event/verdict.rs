@@ -58,10 +58,16 @@ pub struct StartRequest {
     pub role: Option<String>,
     /// The inventory host.
     pub host: String,
-    /// The user the task becomes, where it does.
+    /// The user the task becomes, where it does; untemplated.
     pub become_user: Option<String>,
-    /// Connection plugin.
+    /// Connection plugin, untemplated.
     pub connection: Option<String>,
+    /// Where the host is reached, untemplated, where its variables say so. None also of a host that the task is delegated to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The user that logs in there, untemplated; none leaves it to the connection plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_user: Option<String>,
     /// The host the task is delegated to, untemplated.
     pub delegate_to: Option<String>,
     /// Tags of the task, inherited ones included.

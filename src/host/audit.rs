@@ -7,6 +7,7 @@
 //! **Invariant:** a signature is only made over what was written since the last one, never over what may have been changed
 //! meanwhile.
 
+mod files;
 mod key;
 mod log;
 mod note;
@@ -16,6 +17,7 @@ mod verify;
 
 use std::path::Path;
 
+pub(crate) use files::digest;
 use key::SigningKey;
 pub use key::{KeyError, PublicKey};
 pub use log::LogError;

@@ -159,9 +159,12 @@ struct RunArguments {
     /// Give the run this id instead of a new one
     #[arg(long, visible_alias = "ident", value_name = "ID")]
     run_id: Option<String>,
-    /// Say why, such as the number of a change; it is kept with the run
+    /// Say why; it is kept with the run
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Say what allows it, such as the number of a change; it is kept with the run
+    #[arg(long, value_name = "TEXT")]
+    ticket: Option<String>,
     /// Print each event as a line of JSON instead of Ansible's text
     #[arg(short, long)]
     json: bool,

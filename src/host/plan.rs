@@ -15,6 +15,7 @@ mod data_dir;
 mod files;
 mod grants;
 mod handed;
+mod initiator;
 mod keywords;
 mod private;
 mod resolve;
@@ -25,6 +26,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use playwarden_event::kind::Initiator;
 use playwarden_event::{EventPattern, Origin};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -81,8 +83,10 @@ pub struct Overrides {
     pub run_id: Option<String>,
     /// Who asks for the run.
     pub user: Option<String>,
-    /// Why it is asked for, such as the number of a change.
+    /// Why it is asked for.
     pub reason: Option<String>,
+    /// What allows it, such as the number of a change.
+    pub ticket: Option<String>,
     /// What else ansible-runner's users say, about a private data dir.
     pub keywords: Keywords,
 }
@@ -129,6 +133,8 @@ pub struct JobPlan {
     pub user: Option<String>,
     /// Why it was asked for.
     pub reason: Option<String>,
+    /// What allowed it, such as the number of a change.
+    pub ticket: Option<String>,
     /// The folder of the file, or the project of a private data dir, absolute: where Ansible is started.
     #[serde(serialize_with = "text")]
     pub root: PathBuf,
@@ -203,6 +209,15 @@ pub struct JobPlan {
     pub finished_callbacks: Vec<String>,
     /// Every plugin of the job, once.
     pub plugins: Vec<PluginPlan>,
+    /// The file that says what to run, absolute; none when nothing but the command line does.
+    #[serde(skip)]
+    pub config_file: Option<PathBuf>,
+    /// Who starts it, and from where.
+    #[serde(skip)]
+    pub initiator: Initiator,
+    /// Files that hold passwords or keys, absolute: no digest is made of them.
+    #[serde(skip)]
+    pub secret_files: Vec<PathBuf>,
     /// Values that are masked because they look secret where they came from.
     #[serde(skip)]
     pub hidden: Vec<Secret>,

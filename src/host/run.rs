@@ -22,6 +22,7 @@ mod prepare;
 mod prompts;
 #[cfg(test)]
 mod properties;
+mod provenance;
 mod publish;
 mod replay;
 mod reports;

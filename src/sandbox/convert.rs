@@ -199,7 +199,12 @@ pub(crate) fn start(time_ns: u64, start: &event::StartRequest) -> hooks::start_p
         handler: start.handler,
         args: start.args.as_ref().map(|args| args.text().to_owned()),
         path: start.path.clone(),
-        data: serde_json::json!({ "groups": start.groups }).to_string(),
+        data: serde_json::json!({
+            "address": start.address,
+            "groups": start.groups,
+            "remote_user": start.remote_user,
+        })
+        .to_string(),
     }
 }
 
@@ -333,12 +338,17 @@ mod tests {
 
     use super::*;
 
+    /// What the journal has since track 0.1 of the contract was frozen: the fourth of its rules.
+    const LATER: [&str; 1] = ["ansible_loaded"];
+
     #[test]
     fn every_event_of_the_journal_has_its_case() {
         for name in EventKind::NAMES {
-            assert!(!matches!(kind(name), wit::EventKind::Other(_)), "{name}");
+            assert_eq!(matches!(kind(name), wit::EventKind::Other(_)), LATER.contains(name), "{name}");
         }
-        assert!(matches!(kind("runner_on_new_thing"), wit::EventKind::Other(name) if name == "runner_on_new_thing"));
+        for name in LATER.into_iter().chain(["runner_on_new_thing"]) {
+            assert!(matches!(kind(name), wit::EventKind::Other(said) if said == name), "{name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What was run can be proved: whatever of a run was changed, removed or added, two verifiers find it.
 
+mod complete;
 mod join;
 
 use std::collections::BTreeMap;

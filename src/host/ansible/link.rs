@@ -41,6 +41,8 @@ pub(crate) struct Welcome<'a> {
     /// The largest event in bytes that is sent whole.
     pub(crate) max_event: u64,
     pub(crate) on_host_loss: &'static str,
+    /// Whether it says before the first play what Ansible has loaded.
+    pub(crate) describe: bool,
     /// What modules put before the lines that they write into the logs of managed hosts.
     pub(crate) target_log_info: &'a str,
 }

@@ -153,6 +153,7 @@ pub(super) fn overrides(context: &Context, arguments: &mut RunArguments) -> Resu
         run_id: arguments.run_id.take(),
         user: context.user(),
         reason: arguments.reason.take(),
+        ticket: arguments.ticket.take(),
         keywords: Keywords::default(),
     };
     take(&mut arguments.data_dir).put_into(context, &mut overrides)?;

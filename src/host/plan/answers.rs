@@ -1,9 +1,11 @@
 //! What is typed when something asks for it.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::files;
 use super::resolve::Resolver;
 use crate::config::{Finding, Prompt, SecretSource};
 
@@ -116,6 +118,19 @@ impl Resolver<'_> {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Returns the files in which passwords, keys and plugins' secrets are, absolute.
+    pub(super) fn secret_files(&self) -> Vec<PathBuf> {
+        let granted = self.job.plugins.iter().flat_map(|plugin| plugin.grants.secrets.values());
+        let sources = self.job.passwords.iter().map(|(_, source)| source).chain(&self.job.ssh_key).chain(granted);
+        let files = sources.filter_map(|source| match source {
+            SecretSource::Env(_) => None,
+            SecretSource::File(path) => Some(path.as_str()),
+        });
+        let vaults = self.job.vault_ids.iter().map(|id| id.rsplit_once('@').map_or(id.as_str(), |(_, file)| file));
+        let key = self.config.audit.iter().map(|audit| audit.key.as_str());
+        files.chain(vaults).chain(key).map(|path| files::absolute(path, &self.root, self.environment)).collect()
     }
 
     fn secret_of_job(&mut self, key: &str, entry: &str, source: &SecretSource) -> Option<String> {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::answers::Passwords;
 use super::data_dir::{Given, role_play};
 use super::files::Missing;
+use super::initiator::initiator;
 use super::{
     AnsiblePlan, Approval, AuditPlan, Component, Environment, HandedInventory, JobPlan, Overrides, PluginPlan, Secret,
     Work, ansible, files,
@@ -172,6 +173,7 @@ impl Resolver<'_> {
             run_id: overrides.run_id.clone(),
             user: overrides.user.clone(),
             reason: overrides.reason.clone(),
+            ticket: overrides.ticket.clone(),
             artifacts,
             root: start,
             audit,
@@ -206,6 +208,9 @@ impl Resolver<'_> {
             status_handlers: job.status_handlers.clone(),
             finished_callbacks: job.finished_callbacks.clone(),
             plugins,
+            config_file: (!self.config.is_bare()).then(|| self.environment.cwd.join(self.config.path())),
+            initiator: initiator(overrides.user.clone(), self.environment),
+            secret_files: self.secret_files(),
             hidden: given.hidden,
             warnings: std::mem::take(&mut self.warnings),
         };

@@ -35,7 +35,7 @@ pub fn stored(run: &StoredRun, base: &Path) -> String {
     let record = &run.record;
     let folder = run.folder.strip_prefix(base).unwrap_or(&run.folder);
     let mut text = format!("run       {}\njob       {}\nstarted   {}\n", record.id, record.job, record.started);
-    for (title, pointer) in [("by", "/user"), ("reason", "/reason")] {
+    for (title, pointer) in [("by", "/user"), ("reason", "/reason"), ("ticket", "/ticket")] {
         if let Some(said) = record.plan.pointer(pointer).and_then(|value| value.read::<String>().ok()) {
             writeln!(text, "{title:9} {}", one_line(&said, 200)).ok();
         }

@@ -202,6 +202,7 @@ impl Run<'_> {
                     gate: !self.policies.is_empty(),
                     max_event: MAX_EVENT,
                     on_host_loss,
+                    describe: self.plan.audit.is_some(),
                     target_log_info: &target_log_info,
                 };
                 // A callback that is gone will be missed by the guard, which says so.

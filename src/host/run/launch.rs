@@ -14,6 +14,7 @@ use playwarden_event::kind::RunStarted;
 use playwarden_event::{Cause, Json, Process, Status, Timestamp};
 use playwarden_sandbox::{Plugin, RunInfo};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -30,10 +31,11 @@ use super::publish::Publisher;
 use super::state::State;
 use super::typist::Typist;
 use super::view::View;
-use super::{Finished, Settings, Update};
+use super::{Finished, Settings, Update, provenance};
 use crate::ansible::{CallbackPath, Installed, Link, TEMPORARY};
 use crate::audit::{LogError, Sealer};
 use crate::config::{MAX_EVENT, OnHostLoss, Survivors};
+use crate::hex;
 use crate::plan::{AuditPlan, Handed, JobPlan, Work, handed_extra_vars, handed_playbook};
 use crate::process::{Container, Guarded, Hidden, Key, Launch, Spawn};
 use crate::redact::Redactor;
@@ -118,8 +120,16 @@ async fn begin<'a>(
         Policies::start(ticks, std::mem::take(&mut closures.policies), plan.cancel_when.clone(), &view).await;
     let observers = Observers::start(&plugins, &view).map_err(files)?;
 
-    let started =
-        RunStarted { job: plan.job.clone(), playwarden: record.playwarden.clone(), plugins: record.plugins.clone() };
+    let started = RunStarted {
+        job: plan.job.clone(),
+        playwarden: record.playwarden.clone(),
+        plugins: record.plugins.clone(),
+        reason: plan.reason.clone(),
+        ticket: plan.ticket.clone(),
+        by: Some(plan.initiator.clone()),
+        plan: hex(&Sha256::digest(record.plan.text())),
+        inputs: if plan.audit.is_some() { provenance::inputs(plan) } else { Vec::new() },
+    };
     let mut run = Run {
         plan,
         settings,

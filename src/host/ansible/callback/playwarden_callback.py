@@ -18,6 +18,8 @@ try:
     import fcntl
     import functools
     import gc
+    import glob
+    import hashlib
     import json
     import multiprocessing
     import os
@@ -35,6 +37,8 @@ try:
     import uuid
     from collections.abc import Mapping, Set
 
+    import ansible
+    import yaml
     from ansible import constants as C
     from ansible.executor.process.worker import WorkerProcess
     from ansible.executor.task_queue_manager import FinalQueue
@@ -43,6 +47,7 @@ try:
     from ansible.plugins.loader import action_loader, module_loader, shell_loader
     from ansible.plugins.strategy import StrategyBase
     from ansible.release import __version__ as CORE_VERSION
+    from ansible.utils.collection_loader import AnsibleCollectionConfig
     from ansible.utils.display import Display
 except Exception as error:
     # Ansible takes an Exception here for a callback it can do without, and would run unguarded.
@@ -505,6 +510,38 @@ def members(hosts):
     return groups
 
 
+def digest(path):
+    """SHA-256 in hex, none of what can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
+
+
+def installed_collections():
+    """Those that tasks may name. Of two with one name Ansible takes the one whose path comes first."""
+    found = {}
+    for place in AnsibleCollectionConfig.collection_paths:
+        for path in sorted(glob.glob(os.path.join(glob.escape(place), "ansible_collections", "*", "*", ""))):
+            namespace, name = path.split("/")[-3:-1]
+            manifest, source = (os.path.join(path, file) for file in ("MANIFEST.json", "galaxy.yml"))
+            if namespace.isidentifier() and name.isidentifier() and "%s.%s" % (namespace, name) not in found:
+                version = None
+                try:
+                    with open(manifest if os.path.exists(manifest) else source, encoding="utf-8") as file:
+                        # JSON is YAML, but reading it as that takes a hundred times as long.
+                        read = json.load if file.name == manifest else yaml.safe_load
+                        said = read(file)
+                        version = said.get("collection_info", said).get("version")
+                except (OSError, ValueError, AttributeError, yaml.YAMLError):
+                    pass                # whoever has put it there did not say
+                found["%s.%s" % (namespace, name)] = {
+                    "name": "%s.%s" % (namespace, name), "version": None if version is None else str(version),
+                    "path": path.rstrip("/"), "manifest": digest(manifest)}
+    return [found[name] for name in sorted(found)]
+
+
 def temporary_folders():
     """Where this Ansible and its workers make folders for temporary files on this machine."""
     folders = [os.path.dirname(C.DEFAULT_LOCAL_TMP)]
@@ -613,6 +650,7 @@ class CallbackModule(CallbackBase):
         self.gate = bool(answer["gate"])
         self.max_event = int(answer["max_event"])
         self.link.cancel_on_loss = answer["on_host_loss"] != "continue"
+        self.describes = bool(answer["describe"])
         mark_logs(answer["target_log_info"])
 
         signal.signal(signal.SIGUSR2, self.interrupts.handle)
@@ -898,6 +936,9 @@ class CallbackModule(CallbackBase):
         self._play = "%s,%s" % (self._playbook, encode({
             "play": name, "play_uuid": play._uuid, "play_pattern": pattern, "play_number": self._plays})[1:-1])
         inventory = play.get_variable_manager()._inventory
+        if self.describes:
+            self.describes = False
+            self._event("ansible_loaded", self._loaded(inventory), self._playbook, self._playbook_uuid)
         hosts = inventory.get_hosts(play.hosts, ignore_restrictions=True)
         # Once a play: of a thousand hosts, one at a time, each batch would say it of all.
         grouped = {} if play._uuid == self._grouped else {"groups": members(hosts)}
@@ -907,6 +948,17 @@ class CallbackModule(CallbackBase):
             "batch": [host.name for host in inventory.get_hosts(play.hosts, order=play.order)],
             "strategy": play.strategy, "check_mode": getattr(play, "check_mode", None) is True,
         }), self._play, self._playbook_uuid, uid)
+
+    @staticmethod
+    def _loaded(inventory):
+        """What a run is made of that only Ansible knows."""
+        config = C.CONFIG_FILE and {"path": str(C.CONFIG_FILE), "sha256": digest(C.CONFIG_FILE)}
+        groups = {name: {"hosts": [host.name for host in group.hosts],
+                         "children": [child.name for child in group.child_groups]}
+                  for name, group in inventory.groups.items()}
+        return {"core": CORE_VERSION, "location": os.path.dirname(ansible.__file__), "python": platform.python_version(),
+                "interpreter": sys.executable, "config": config or None, "collections": installed_collections(),
+                "inventory": {"hosts": list(inventory.hosts), "groups": groups}}
 
     def _task_start(self, task, is_conditional, **extra):
         # Core puts the templated name in place for this call only.
@@ -992,8 +1044,7 @@ class CallbackModule(CallbackBase):
             common = self._starts[task._uuid] = encode({
                 "play": self._play_name, "task": title or task.name or task.action, "task_uuid": task._uuid,
                 "action": self._resolved(task) or task.action, "role": role.get_name() if role else None,
-                "become_user": (task.become_user or C.DEFAULT_BECOME_USER) if may_hold(task.become) else None,
-                "connection": task.connection, "delegate_to": task.delegate_to, "tags": list(task.tags),
+                "delegate_to": task.delegate_to, "tags": list(task.tags),
                 "check_mode": task.check_mode is True, "no_log": secret, "handler": isinstance(task, Handler),
                 "args": None if secret else self._arguments(task), "path": self._in_project(task.get_path() or "") or None})
             if len(common) > self.max_event:
@@ -1001,7 +1052,37 @@ class CallbackModule(CallbackBase):
         fields = self._fields("runner_on_start", dict(self._flags(task, secret), host=host.name),
                               self._context(task, title), parent, uid)
         asked = '"asked":true,' if self.gate else ""
-        return '%s%s,"start":{"host":%s,%s' % (asked, fields, encode(host.name), common[1:])
+        reach = encode(dict({"host": host.name}, **self._reach(task)))
+        return '%s%s,"start":%s,%s' % (asked, fields, reach[:-1], common[1:])
+
+    @staticmethod
+    def _reach(task):
+        """How and as whom the host is reached: what its variables say wins over the task's keywords, as in core.
+
+        Of a host that a task is delegated to only core's worker knows the variables.
+        """
+        said = {}
+        if not task.delegate_to:
+            frame = sys._getframe()
+            while frame is not None:
+                if frame.f_code.co_name == "_queue_task":       # of StrategyBase
+                    said = frame.f_locals.get("task_vars") or said
+                    break
+                frame = frame.f_back
+
+        def known(names, keyword):
+            for name in names:
+                value = said.get(name)
+                if value is not None:
+                    return str(value) if isinstance(value, (str, int)) else MASKED      # a vault's stays closed
+            return keyword
+
+        become = known(("ansible_become",), task.become)
+        return {"address": known(("ansible_host", "ansible_ssh_host"), None),
+                "connection": known(("ansible_connection",), task.connection),
+                "remote_user": known(("ansible_user", "ansible_ssh_user"), task.remote_user),
+                "become_user": known(("ansible_become_user",), task.become_user or C.DEFAULT_BECOME_USER)
+                if may_hold(become) else None}
 
     def _arguments(self, task):
         """As they stand in the playbook, without those that the module itself keeps out of its results."""
