@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::runs;
-use crate::support::{Project, core, core_since, guest, ran, venv};
+use crate::support::{Project, core, guest, ran, venv};
 
 const PLAY: &str = "- hosts: h1,web\n  gather_facts: false\n  remote_user: deploy\n  tasks:\n    - debug: msg=hello\n    - debug: \
                     msg=hello\n      become: true\n      become_user: app\n    - debug: msg=hello\n      delegate_to: h1\n";
@@ -185,7 +185,6 @@ fn each_start_says_how_and_as_whom_the_host_is_reached() {
             json!(["host", "address", "connection", "remote_user", "become_user"].map(|key| start[key].clone()))
         })
         .collect();
-    let by = if core_since((2, 16)) { "ssh" } else { "smart" };
     assert_eq!(
         reached,
         [
@@ -196,9 +195,9 @@ fn each_start_says_how_and_as_whom_the_host_is_reached() {
             json!(["w1", "192.0.2.7", "local", "ops", "app"]),
             json!(["w2", "{{ seven }}", "ssh", "deploy", "db"]),
             // Whose variables count only core's worker knows.
-            json!(["h1", null, by, "deploy", null]),
-            json!(["w1", null, by, "deploy", null]),
-            json!(["w2", null, by, "deploy", null]),
+            json!(["h1", null, "ssh", "deploy", null]),
+            json!(["w1", null, "ssh", "deploy", null]),
+            json!(["w2", null, "ssh", "deploy", null]),
         ]
     );
     // Digests take time and an inventory room: only for who wants to prove something.

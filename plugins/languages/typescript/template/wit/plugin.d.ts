@@ -281,7 +281,10 @@ declare module "playwarden:plugin/start-policy@0.1.0" {
     action: string;
     role: string | null;
     host: string;
-    /** None when the task does not become. */
+    /**
+     * None when the task does not become. As the host's variables say, or the task; a template stays as written, here
+     * and in `connection`. Of a host that it is delegated to only the task is known.
+     */
     becomeUser: string | null;
     connection: string | null;
     delegateTo: string | null;
@@ -293,7 +296,10 @@ declare module "playwarden:plugin/start-policy@0.1.0" {
     args: string | null;
     /** `file:line` */
     path: string | null;
-    /** Further facts as a JSON object: `groups`, the names of the inventory groups of the host, without `all`. */
+    /**
+     * Further facts as a JSON object: `groups`, the names of the inventory groups of the host, without `all`; `address`,
+     * where it is reached, and `remote_user`, who logs in there, each as its variables or the task say, else null.
+     */
     data: string;
   }
 }
